@@ -1,0 +1,213 @@
+"""Readings as programs ask for them: pages, counts, and a whole file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Query, Response
+from fastapi.responses import StreamingResponse
+
+from api.centre import AskCentre, Centre, as_json, when
+from api.problems import ProblemError, shown
+from core.clock import parse_instant_ms
+from core.inventory_cells import guarded
+from core.kinds import KINDS, OPEN_KINDS, VALUES
+from core.reading import Scalar
+from core.town import ID_PATTERN
+from ingest import store as stores
+from ingest.store import LIMIT_MAX, StoredReading
+
+T_MS_MAX = 9_223_372_036_853  # the last instant in 2262 that nanoseconds in 64 bits reach, as InfluxDB counts
+INT64_MAX = 2**63 - 1
+CHUNK_ROWS = 1000
+NAMES_MAX = 1000
+ID_QUERY = f"^{ID_PATTERN.pattern}$"
+
+DeviceId = Annotated[str | None, Query(pattern=ID_QUERY, description="Only of this device.")]
+Kind = Annotated[str | None, Query(description="Only of this kind.", json_schema_extra={"enum": list(KINDS)})]
+Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX)]
+Instant = "an instant in ISO 8601 (without zone: UTC) or Unix milliseconds"
+From = Annotated[str | None, Query(alias="from", description=f"At or after {Instant}.")]
+To = Annotated[str | None, Query(alias="to", description=f"Before {Instant}.")]
+After = Annotated[str | None, Query(description="The `next` of the page before.", max_length=200)]
+
+
+@dataclass(frozen=True)
+class ReadingItem:
+    """One reading. `t` is when it was measured, `received` when it came; both UTC."""
+
+    device_id: str
+    kind: str
+    t: str | None
+    received: str | None
+    boot: int
+    seq: int
+    quality: str
+    values: dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class ReadingsPage:
+    """Readings in the order t, device_id, boot, seq; `next` fetches the ones after them, null = these were the last."""
+
+    items: list[ReadingItem]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class ReadingsCount:
+    """How many distinct readings match."""
+
+    count: int
+
+
+def known_kind(kind: str | None) -> str | None:
+    """The same kind, refused when there is none of this name."""
+    if kind is not None and kind not in KINDS:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"kind is {shown(kind)}; expected one of {', '.join(KINDS)}.")
+    return kind
+
+
+async def chosen(device_id: DeviceId = None, kind: Kind = None, from_: From = None, to: To = None) -> stores.Query:
+    """Which readings a request means."""
+    from_ms, to_ms = _instant("from", from_), _instant("to", to)
+    if from_ms is not None and to_ms is not None and from_ms > to_ms:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"from {shown(from_)} is after to {shown(to)}; exchange them.")
+    return stores.Query(device_id=device_id, kind=known_kind(kind), from_ms=from_ms, to_ms=to_ms)
+
+
+Chosen = Annotated[stores.Query, Depends(chosen)]
+
+
+def readings(centre: AskCentre, query: Chosen, limit: Limit = 1000, after: After = None) -> Response:
+    """One page of readings."""
+    if after is not None and not _may_be_key(after):
+        raise ProblemError(HTTPStatus.BAD_REQUEST, _NO_KEY.format(shown(after)))
+    try:
+        page = centre.store.page(replace(query, limit=limit, after=after))
+    except ValueError:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, _NO_KEY.format(shown(after))) from None
+    return as_json(ReadingsPage([_item(one) for one in page.items], page.next))
+
+
+def count(centre: AskCentre, query: Chosen) -> Response:
+    """How many distinct readings there are."""
+    return as_json(ReadingsCount(centre.store.count(query)))
+
+
+def export(
+    centre: AskCentre,
+    query: Chosen,
+    format_: Annotated[str, Query(alias="format", description="csv", json_schema_extra={"enum": ["csv"]})] = "csv",
+) -> Response:
+    """All readings of a kind, or of one device, as CSV: device_id, t, received, and the kind's values."""
+    if format_ != "csv":
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"format is {shown(format_)}; expected csv.")
+    kind = query.kind or _kind_of(centre, query.device_id)
+    query = replace(query, kind=kind)
+    names = list(VALUES[kind])
+    if kind in OPEN_KINDS:
+        names += _free_names(centre, query)
+    rows = centre.store.scan(query)
+    first = list(itertools.islice(rows, 1))  # a store that is away says so before the answer has begun
+    name = f"{query.device_id or kind}.csv"
+    return StreamingResponse(
+        _lines(itertools.chain(first, rows), names),
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+_NO_KEY = "after is {}; expected the `next` of the page before."
+
+
+def _may_be_key(text: str) -> bool:
+    """Whether it can be a key that we gave out: its numbers fit into 64 bits."""
+    parts = text.split(".")
+    numbers = [*parts[:1], *parts[2:]]
+    return len(parts) == 4 and all(
+        re.fullmatch(r"-?[0-9]{1,19}", one) is not None and abs(int(one)) <= INT64_MAX for one in numbers
+    )
+
+
+def _instant(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return min(max(parse_instant_ms(text), 0), T_MS_MAX)
+    except (ValueError, OverflowError):
+        expected = "2026-01-10T18:00:00Z or Unix milliseconds"
+        raise ProblemError(
+            HTTPStatus.BAD_REQUEST, f"{name} is {shown(text)}, which is no instant; expected e.g. {expected}."
+        ) from None
+
+
+def _item(reading: StoredReading) -> ReadingItem:
+    return ReadingItem(
+        reading.device_id,
+        reading.kind,
+        when(reading.t_ms),
+        when(reading.received_ms),
+        reading.boot,
+        reading.seq,
+        reading.quality,
+        reading.values,
+    )
+
+
+def _kind_of(centre: Centre, device_id: str | None) -> str:
+    if device_id is None:
+        detail = f"A file needs a kind, because its columns are the kind's values; expected one of {', '.join(KINDS)}."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    device = centre.inventory.device(device_id)
+    if device is None:
+        detail = f"There is no device {shown(device_id)} in the inventory; name its kind as well."
+        raise ProblemError(HTTPStatus.NOT_FOUND, detail)
+    return device.kind
+
+
+def _free_names(centre: Centre, query: stores.Query) -> list[str]:
+    """The names that devices of an open kind made up, which only a look at all of their readings can tell."""
+    names: dict[str, None] = {}
+    for reading in centre.store.scan(query):
+        names.update(dict.fromkeys(reading.values))
+        if len(names) > NAMES_MAX:
+            detail = (
+                f"These readings have more than {NAMES_MAX} names of values; ask for one device, or a shorter time."
+            )
+            raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    known = VALUES[query.kind or ""]
+    return sorted(name for name in names if name not in known)
+
+
+def _lines(rows: Iterator[StoredReading], names: list[str]) -> Iterator[str]:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["device_id", "t", "received", *(guarded(name) for name in names)])
+    while True:
+        chunk = list(itertools.islice(rows, CHUNK_ROWS))
+        writer.writerows(
+            [one.device_id, when(one.t_ms), when(one.received_ms), *(_cell(one.values.get(name)) for name in names)]
+            for one in chunk
+        )
+        yield text.getvalue()
+        if not chunk:
+            return
+        text.seek(0)
+        text.truncate()
+
+
+def _cell(value: Scalar | None) -> str | float:
+    """True and false as words, texts so that no spreadsheet takes them for a formula, nothing as nothing."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return guarded(value)
+    return "" if value is None else value

@@ -1,0 +1,154 @@
+"""`partheland export readings`: from the running centre, or from the store's files while it is stopped."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+from urllib.parse import urlencode
+
+from api.centre import when
+from core.clock import RealClock, parse_instant_ms
+from core.inventory_cells import guarded
+from core.kinds import KINDS, OPEN_KINDS, VALUES
+from core.reading import Scalar
+from core.settings import Settings
+from deploy.contact import Centre, find_centre
+from deploy.options import add_data_options, read_data_options
+from deploy.output import EXIT_OK, BadInput, Parser, say, tell_json
+from deploy.parts import make_stores
+from ingest.store import Query, Store, StoredReading, StoreError
+
+EXAMPLES = """
+partheland export readings --kind lamp --out lamps.csv
+partheland export readings --kind parking --from 2026-01-10T00:00:00Z --to 2026-01-11T00:00:00Z --out bays.csv
+"""
+CHUNK_BYTES = 1024 * 1024
+PROGRESS_BYTES = 64 * CHUNK_BYTES
+PROGRESS_ROWS = 500_000
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write the file; whole or not at all."""
+    parser = Parser("export", "Writes readings into a file: device_id, t, received and the kind's values.", EXAMPLES)
+    parser.add_argument("what", choices=("readings",))
+    parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--from", dest="from_", metavar="T", help="at or after this instant (ISO 8601 or Unix ms)")
+    parser.add_argument("--to", metavar="T", help="before this instant")
+    parser.add_argument("--out", type=Path, required=True, metavar="F.csv", help="the file")
+    parser.add_argument("--json", action="store_true", help="say file and size as JSON")
+    add_data_options(parser)
+    arguments = parser.parse_args(argv)
+    if arguments.out.suffix == ".parquet":
+        raise BadInput("--out: Parquet comes with a later version; F.csv works today")
+    if arguments.out.suffix != ".csv":
+        raise BadInput(f"--out is {arguments.out}; expected a name that ends with .csv")
+    query = Query(
+        kind=arguments.kind, from_ms=_instant("--from", arguments.from_), to_ms=_instant("--to", arguments.to)
+    )
+    settings, data = read_data_options(arguments)
+    centre = find_centre(data)
+    with _whole(arguments.out) as file:
+        if centre is not None:
+            _copy(centre, query, file)
+        else:
+            _write_from_files(settings, data, query, file)
+    size = arguments.out.stat().st_size
+    say(f"{arguments.out}: {size:,} bytes")
+    if arguments.json:
+        tell_json({"file": str(arguments.out), "bytes": size})
+    return EXIT_OK
+
+
+def _instant(option: str, text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_instant_ms(text)
+    except ValueError as error:
+        raise BadInput(f"{option}: {error}") from None
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that gets its name when all of it is written."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as file:
+            yield file
+        draft.replace(path)
+    except OSError as error:
+        raise BadInput(f"{path} can't be written: {error.strerror or error}") from None
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _copy(centre: Centre, query: Query, file: IO[bytes]) -> None:
+    asked = {"kind": query.kind, "from": query.from_ms, "to": query.to_ms, "format": "csv"}
+    path = "/api/v1/export?" + urlencode({name: value for name, value in asked.items() if value is not None})
+    with centre.ask(path) as answer:
+        if answer.status != 200:
+            raise BadInput(f"the centre answers {answer.status}: {answer.read(500).decode(errors='replace')}")
+        written = 0
+        while chunk := answer.read(CHUNK_BYTES):
+            before, written = written, written + file.write(chunk)
+            if written // PROGRESS_BYTES > before // PROGRESS_BYTES:
+                say(f"{written:,} bytes")
+
+
+def _write_from_files(settings: Settings, data: Path, query: Query, file: IO[bytes]) -> None:
+    say("the platform is stopped: its files are read")
+    store = make_stores(settings, data, RealClock())[0]
+    try:
+        store.open()
+        lines = csv_lines(store.scan(query), _names(store, query))
+        for count, line in enumerate(lines):
+            file.write(line)
+            if count and count % PROGRESS_ROWS == 0:
+                say(f"{count:,} readings")
+    except StoreError as error:
+        raise BadInput(str(error)) from None
+    finally:
+        store.close()
+
+
+def _names(store: Store, query: Query) -> list[str]:
+    """The columns: the kind's values, then what devices of an open kind made up."""
+    known = list(VALUES[query.kind or ""])
+    if query.kind not in OPEN_KINDS:
+        return known
+    free = set(itertools.chain.from_iterable(reading.values for reading in store.scan(query)))
+    return known + sorted(free - set(known))
+
+
+class _Line:
+    """Where csv writes one line."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        """Keep it."""
+        self.text = text
+
+
+def csv_lines(readings: Iterable[StoredReading], names: Sequence[str]) -> Iterator[bytes]:
+    """The file the centre would answer with, line by line."""
+    line = _Line()
+    writer = csv.writer(line, lineterminator="\n")
+    writer.writerow(["device_id", "t", "received", *(guarded(name) for name in names)])
+    yield line.text.encode()
+    for one in readings:
+        cells = [_cell(one.values.get(name)) for name in names]
+        writer.writerow([one.device_id, when(one.t_ms), when(one.received_ms), *cells])
+        yield line.text.encode()
+
+
+def _cell(value: Scalar | None) -> str | float:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return guarded(value)
+    return "" if value is None else value

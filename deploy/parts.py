@@ -1,0 +1,42 @@
+"""What the centre is made of, from the settings: the same for the running centre and for commands on its files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.clock import Clock
+from core.inventory import Inventory
+from core.settings import Settings
+from ingest.duck import DuckStore
+from ingest.influx import InfluxStore
+from ingest.store import Store
+
+INVENTORY_NAME = "inventory.db"
+INFLUX_POSITION_NAME = "influxdb-position.json"
+S_PER_DAY = 86_400
+
+
+def make_inventory(data: Path) -> Inventory:
+    """The inventory of a data folder, not yet open."""
+    return Inventory(data / INVENTORY_NAME)
+
+
+def make_stores(settings: Settings, data: Path, clock: Clock) -> list[Store]:
+    """The stores the settings ask for, none open; questions go to the first one."""
+    own = settings.store
+    stores: list[Store] = []
+    if own.kind in ("duckdb", "both"):
+        stores.append(DuckStore(data / own.duckdb_file, own.duckdb_memory_mib))
+    if own.kind in ("influxdb", "both"):
+        stores.append(
+            InfluxStore(
+                own.influx_url,
+                own.influx_token,
+                own.influx_org,
+                data / INFLUX_POSITION_NAME,
+                clock,
+                own.influx_bucket,
+                own.retention_days * S_PER_DAY,
+            )
+        )
+    return stores

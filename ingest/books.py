@@ -1,0 +1,123 @@
+"""What the centre knows from its journal alone: the windows of all devices and the ledger of all gateways.
+
+The books are a fold over the journal's blocks. A segment of the journal opens with the books as they stood, so a start
+reads one segment and not fourteen days; live and at a start the same functions fold, so both come to the same books.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from enum import IntEnum
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from core.frame import Frame
+from core.reading import Readings
+from ingest.ledger import Ledger
+from ingest.windows import Judged, Windows
+
+
+class Verdict(IntEnum):
+    """What became of a record; the number stands in the journal."""
+
+    ACCEPTED = 0
+    DUPLICATE = 1
+    UNKNOWN_DEVICE = 2
+    WRONG_KIND = 3
+    REFUSED = 4  # by the gateway: the record is a refusal
+
+
+WasThere = Callable[[str, NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+
+
+class _State(msgspec.Struct, array_like=True):
+    windows: bytes
+    ledger: bytes
+    counts: dict[str, int]
+
+
+class Books:
+    """Windows, ledger and totals. Not thread-safe: the journal's writer owns them."""
+
+    def __init__(self) -> None:
+        self.windows = Windows()
+        self.ledger = Ledger()
+        self.counts: Counter[str] = Counter()
+
+    def judge(self, frame: Frame, verdict: NDArray[np.uint8], was_there: WasThere) -> None:
+        """Fill in who is a duplicate: `verdict` u1[readings] comes with ACCEPTED where the device is known.
+
+        `was_there(device_id, t_ms i8[k], seq i8[k])` asks about readings that are too old for the windows. Not the
+        time alone: two readings of one second are two. Not the boot: that of a radio session may have been guessed.
+        """
+        rows = np.flatnonzero(verdict == Verdict.ACCEPTED)
+        readings = frame.readings
+        slot, judged = self._judge_rows(readings, rows)
+        verdict[rows[~judged.fresh]] = Verdict.DUPLICATE
+        asked = np.flatnonzero(judged.ask)
+        for one in np.unique(slot[asked]).tolist():
+            mine = asked[slot[asked] == one]
+            times, seqs = readings.t_ms[rows[mine]], readings.seq[rows[mine]]
+            found = was_there(self.windows.ids[one], times, seqs) | _seen_before(times, seqs)
+            for index, is_repeat in zip(mine.tolist(), found.tolist(), strict=True):
+                row = rows[index]
+                self.windows.note_old(
+                    one, int(readings.boot[row]), int(readings.seq[row]), int(readings.t_ms[row]), is_repeat
+                )
+                verdict[rows[index]] = Verdict.DUPLICATE if is_repeat else Verdict.ACCEPTED
+
+    def refold(self, frame: Frame, verdict: NDArray[np.uint8]) -> None:
+        """Take in a block of the journal again, with the verdict that was written then."""
+        readings = frame.readings
+        rows = np.flatnonzero((verdict == Verdict.ACCEPTED) | (verdict == Verdict.DUPLICATE))
+        slot, judged = self._judge_rows(readings, rows)
+        for index in np.flatnonzero(judged.ask).tolist():
+            row = rows[index]
+            was_repeat = bool(verdict[row] == Verdict.DUPLICATE)
+            self.windows.note_old(
+                int(slot[index]), int(readings.boot[row]), int(readings.seq[row]), int(readings.t_ms[row]), was_repeat
+            )
+
+    def _judge_rows(self, readings: Readings, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Judged]:
+        """The device slots of these rows, and what the windows say of them."""
+        slot = self.windows.slots([readings.device_ids[row] for row in rows.tolist()])
+        t_ms = readings.t_ms[rows]
+        # Where the time is that of the receipt the device told none, or an absurd one: a repeat comes with another.
+        told = t_ms != readings.received_ms[rows]
+        return slot, self.windows.judge(slot, readings.boot[rows], readings.seq[rows], t_ms, told)
+
+    def enter(self, frame: Frame, verdict: NDArray[np.uint8], at_ms: int) -> None:
+        """Count a block that is in the journal and hold its records in the ledger."""
+        self.ledger.add(frame.gateway, frame.epoch, frame.first_seq, frame.last_seq, at_ms)
+        numbers = np.bincount(verdict, minlength=len(Verdict)).tolist()
+        for one in Verdict:
+            self.counts[one.name.lower()] += numbers[one]
+        values = sum(refusal.scope == "value" for refusal in frame.refusals)
+        self.counts["refused"] -= values
+        self.counts["value_refused"] += values
+        self.counts["records"] += len(frame)
+
+    def to_bytes(self) -> bytes:
+        """The books as they stand."""
+        return msgspec.msgpack.encode(_State(self.windows.to_bytes(), self.ledger.to_bytes(), dict(self.counts)))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Books:
+        """The books that `to_bytes` gave."""
+        state = msgspec.msgpack.decode(data, type=_State)
+        books = cls()
+        books.windows = Windows.from_bytes(state.windows)
+        books.ledger = Ledger.from_bytes(state.ledger)
+        books.counts = Counter(state.counts)
+        return books
+
+
+def _seen_before(times: NDArray[np.int64], seqs: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[k]: whether the same time and sequence number stand earlier in the arrays."""
+    _, first = np.unique(np.stack([times, seqs]), axis=1, return_index=True)
+    repeated = np.ones(len(times), dtype=np.bool_)
+    repeated[first] = False
+    return repeated

@@ -1,0 +1,193 @@
+"""The `partheland` command as a person meets it: help with examples, exit codes, one sentence for what is wrong."""
+
+import json
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from core.device_types import DEVICE_TYPES
+from core.settings import describe
+from deploy import cli
+from deploy.contact import Centre, find_centre, write_contact
+from tests.deploy.running import partheland
+
+GOOD = "device_id,kind,town,nominal_w\nBOR-0001,lamp,borsdorf,40\n"
+MIXED = (
+    "device_id,kind,town,nominal_w\nBOR-0001,lamp,borsdorf,40\nBOR-0002,lamb,borsdorf,40\nBOR-0003,lamp,borsdorf,many\n"
+)
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a command, in this process."""
+    code = cli.main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    return code, told.out, told.err
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_a_help_with_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, name, "--help")
+    assert code == 0
+    assert "example" in out
+    assert f"partheland {name}" in out.partition("example")[2]
+
+
+def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys)[0] == 1
+    code, out, _ = run(capsys, "--help")
+    assert code == 0
+    assert all(f"  {name} " in out for name in cli.COMMANDS)
+
+
+def test_a_slip_of_the_pen_is_answered_with_the_nearest_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "inventroy") == (1, "", "partheland: there is no command 'inventroy'; did you mean inventory?\n")
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert (code, out.split()[0]) == (0, "partheland")
+
+
+def test_the_sample_of_the_settings_is_the_complete_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "settings") == (0, describe(), "")
+
+
+def test_a_payload_is_decoded_as_the_gateway_does(capsys: pytest.CaptureFixture[str]) -> None:
+    golden = json.loads(Path("tests/payloads/partheland_lorawan.json").read_text(encoding="utf-8"))
+    for vector in golden:
+        if "values" not in vector:
+            continue
+        asked = ("--device-type", vector["device_type"], "--fport", vector["f_port"], "--hex", vector["hex"])
+        code, out, _ = run(capsys, "codec", "decode", *asked)
+        answer = json.loads(out)
+        assert (code, answer["kind"], answer["values"]) == (0, vector["kind"], vector["values"])
+        assert (answer["raw"], answer["errors"]) == (vector["hex"].lower(), [])
+
+
+def test_a_value_no_device_can_measure_is_decoded_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    ones = "010764ffffffffffff7fffffffffffff"
+    code, out, _ = run(capsys, "codec", "decode", "--device-type", "partheland-lamp-1", "--fport", 10, "--hex", ones)
+    answer = json.loads(out)
+    assert (code, answer["values"]["power_w"]) == (0, 6553.5)
+    assert "power_w is 6553.5 W; plausible is -50 … 5000" in answer["warnings"]
+
+
+def test_a_payload_that_can_not_be_decoded_says_why_and_ends_with_one(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "codec", "decode", "--device-type", "partheland-lamp-1", "--fport", 10, "--hex", "01")
+    answer = json.loads(out)
+    assert (code, answer["values"], len(answer["errors"]), answer["raw"]) == (1, {}, 1, "01")
+    code, out, _ = run(capsys, "codec", "decode", "--device-type", "partheland-lamp-1", "--fport", 99, "--hex", "01")
+    assert (code, "fPort 99" in json.loads(out)["errors"][0]) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("--device-type", "none", "--fport", 1, "--hex", "01"), "expected one of partheland-lamp-1"),
+        (("--device-type", "partheland-lamp-1", "--fport", 0, "--hex", "01"), "expected 1 … 255"),
+        (("--device-type", "partheland-lamp-1", "--fport", 10, "--hex", "0x1"), "expected pairs of hex digits"),
+        (("--js", "codec.js", "--fport", 1, "--hex", "01"), "later version"),
+        (("--fport", "ten", "--hex", "01"), "invalid int value"),
+    ],
+)
+def test_bad_input_of_the_codec_is_one_sentence(
+    arguments: tuple[object, ...], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = run(capsys, "codec", "decode", *arguments)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert sentence in err
+
+
+def test_every_decoder_is_offered(capsys: pytest.CaptureFixture[str]) -> None:
+    out = "".join(run(capsys, "codec", "--help")[1].split())
+    assert all(name in out for name, row in DEVICE_TYPES.items() if row.decoder)
+
+
+def test_an_inventory_comes_in_and_goes_out_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "lamps.csv").write_text(GOOD)
+    code, out, err = run(capsys, "inventory", "import", tmp_path / "lamps.csv", "--data", tmp_path)
+    assert (code, out, err) == (0, "imported: 1 new, 0 changed, 0 as before; 0 problems; version 1\n", "")
+    code, out, _ = run(capsys, "inventory", "export", "--data", tmp_path)
+    (tmp_path / "again.csv").write_text(out)
+    code, out, _ = run(capsys, "inventory", "import", tmp_path / "again.csv", "--data", tmp_path, "--json")
+    assert code == 0
+    assert json.loads(out) == {
+        "imported": True, "new": 0, "changed": 0, "unchanged": 1, "version": 1, "problems": [],
+    }  # fmt: skip
+
+
+def test_wrong_rows_are_named_by_line_and_column_and_nothing_comes_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "lamps.csv"
+    file.write_text(MIXED)
+    code, out, err = run(capsys, "inventory", "import", file, "--data", tmp_path)
+    assert (code, out) == (1, "")
+    assert f"{file}: line 3, column kind: " in err
+    assert f"{file}: line 4, column nominal_w: " in err
+    assert "nothing was imported, 2 problems" in err
+    assert "BOR-0001" not in run(capsys, "inventory", "export", "--data", tmp_path)[1]
+
+
+def test_the_right_rows_come_in_when_the_person_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "lamps.csv"
+    file.write_text(MIXED)
+    code, out, err = run(capsys, "inventory", "import", file, "--accept-valid", "--data", tmp_path)
+    assert (code, "1 new" in out, "line 3" in err) == (0, True, True)
+    exported = run(capsys, "inventory", "export", "--data", tmp_path)[1]
+    assert ("BOR-0001" in exported, "BOR-0003" in exported) == (True, False)
+
+
+def test_bad_input_is_one_sentence_without_a_traceback(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "latin.csv").write_bytes(b"device_id,street\nA,Stra\xdfe\n")
+    (tmp_path / "wrong.toml").write_text("[brocker]\nhost = 1\n")
+    cases: list[tuple[tuple[object, ...], str]] = [
+        (("inventory", "import", tmp_path / "none.csv", "--data", tmp_path), "No such file"),
+        (("inventory", "import", tmp_path / "latin.csv", "--data", tmp_path), "line 2 is not UTF-8"),
+        (("inventory", "import", "--data", tmp_path), "import needs a FILE.csv"),
+        (("inventory", "export", "--data", tmp_path / "none"), "there is no data folder"),
+        (("verify", "--data", tmp_path), "there is no journal"),
+        (("verify", "--config", tmp_path / "wrong.toml"), "did you mean broker?"),
+        (("export", "readings", "--kind", "lamp", "--out", "x.xlsx", "--data", tmp_path), "ends with .csv"),
+        (("export", "readings", "--kind", "lamb", "--out", "x.csv"), "invalid choice: 'lamb'"),
+        (("export", "readings", "--kind", "lamp", "--from", "now", "--out", "x.csv"), "no instant"),
+        (("export", "readings", "--kind", "lamp", "--out", tmp_path / "no" / "x.csv", "--data", tmp_path), "No such"),
+        (("replay", "--data", tmp_path), "replay needs FILE and --as"),
+        (("gateway", "--speed", "3", "--data", tmp_path), "give --dev with them"),
+        (("centre", "--dev", "--start", "once", "--data", tmp_path), "--start: 'once' is no instant"),
+        (("sim",), "required"),
+    ]
+    for arguments, sentence in cases:
+        code, out, err = run(capsys, *arguments)
+        assert (code, out) == (1, ""), (arguments, err)
+        assert sentence in err
+        assert "Traceback" not in err
+
+
+def test_a_fault_of_ours_is_a_sentence_with_the_place_of_the_log(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    monkeypatch.setitem(cli.COMMANDS, "settings", ("no.such.module", ""))
+    code, _, err = run(capsys, "settings")
+    assert (code, err.count("\n")) == (2, 1)
+    log = Path(err.split("the log is ")[1].strip())
+    assert "Traceback" in log.read_text()
+
+
+def test_a_reader_that_goes_away_gets_no_traceback() -> None:
+    done = partheland("settings")
+    assert done.returncode == 0
+    assert not done.stderr
+
+
+def test_the_file_of_a_centre_that_is_dead_or_another_program_is_not_believed(tmp_path: Path) -> None:
+    write_contact(tmp_path, Centre("http://127.0.0.1:9", 2**22 - 1, "token"))
+    assert find_centre(tmp_path) is None
+    write_contact(tmp_path, Centre("http://127.0.0.1:9", os.getpid(), "token"))
+    assert find_centre(tmp_path) is None
+    (tmp_path / "centre.json").write_text("{")
+    assert find_centre(tmp_path) is None
