@@ -209,8 +209,6 @@ def _check_content(frame: Frame) -> None:
     readings = frame.readings
     count, names = len(readings), len(readings.names)
     indices = (
-        ("kind", readings.kind, len(KINDS)),
-        ("quality", readings.quality, len(Quality)),
         ("number_row", readings.number_row, count),
         ("number_name", readings.number_name, names),
         ("text_row", readings.text_row, count),

@@ -61,13 +61,15 @@ class GatewaySettings(Table):
 
     id: str = setting("gw1", "This gateway's name, unique among all gateways.", pattern=ID, expected=ID_EXPECTED)
     spool_mib_max: int = setting(
-        2048, "How large the spool may grow while the centre is away; then nothing is taken.", low=16, high=1_048_576
+        2048,
+        "How large the spool may grow while the centre is away; then nothing is taken. The last 16 MiB are for SOS.",
+        low=64,
+        high=1_048_576,
     )
     group_records_max: int = setting(1000, "Records that are committed together at most.", low=1, high=100_000)
     group_wait_ms: int = setting(
         50, "How long a record waits for others to be committed with it; SOS never waits.", high=1000
     )
-    payload_bytes_max: int = setting(65_536, "A longer message is refused and kept cut.", low=1024, high=MIB)
     sources: tuple[str, ...] = setting(
         ("native", "chirpstack4", "things_stack3"),
         "The families of messages this gateway listens to.",

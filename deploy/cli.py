@@ -18,7 +18,6 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from core.inventory import InventoryError
 from core.settings import SettingsError
 from core.sqlite import StorageError
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, EXIT_OUR_FAULT, BadInput, say, tell
@@ -44,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         return _dispatch(arguments)
-    except (BadInput, SettingsError, StorageError, InventoryError) as error:
+    except _bad_input() as error:
         say(f"partheland: {error}")
         return EXIT_BAD_INPUT
     except BrokenPipeError:
@@ -61,6 +60,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         log = _log_fault(error)
         say(f"partheland: a fault of ours ({type(error).__name__}: {error}); the log is {log}")
         return EXIT_OUR_FAULT
+
+
+def _bad_input() -> tuple[type[Exception], ...]:
+    """What is the asker's to mend. The inventory brings SQLAlchemy: who has not loaded it can't have failed in it."""
+    inventory = sys.modules.get("core.inventory")
+    return (BadInput, SettingsError, StorageError, *([inventory.InventoryError] if inventory else []))
 
 
 def _dispatch(arguments: list[str]) -> int:

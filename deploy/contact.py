@@ -18,6 +18,8 @@ from deploy.output import BadInput
 NAME = "centre.json"
 ANSWER_S_MAX = 120.0
 ALIVE_S_MAX = 3.0
+# It is on this machine: never through the proxy that the environment may name.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,19 @@ class Centre:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "text/csv; charset=utf-8"}
         request = urllib.request.Request(self.http + path, body, headers, method="GET" if body is None else "POST")
         try:
-            try:
-                answer = urllib.request.urlopen(request, timeout=timeout_s)
-            except urllib.error.HTTPError as error:
-                if error.code >= 500 or error.code in (401, 403, 404):
-                    raise BadInput(f"the centre at {self.http} answers {error.code} to {path}: {_why(error)}") from None
-                answer = error
-            with answer:
-                yield cast(HTTPResponse, answer)
+            answer = _OPENER.open(request, timeout=timeout_s)
+        except urllib.error.HTTPError as error:
+            if error.code >= 500 or error.code in (401, 403, 404):
+                raise BadInput(f"the centre at {self.http} answers {error.code} to {path}: {_why(error)}") from None
+            answer = error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
             raise BadInput(f"the centre at {self.http} does not answer: {reason}") from None
+        with answer:
+            try:
+                yield cast(HTTPResponse, answer)
+            except (ConnectionError, TimeoutError, HTTPException) as error:
+                raise BadInput(f"the centre at {self.http} stopped within its answer: {error}") from None
 
     def answers(self) -> bool:
         """Whether it is alive at this address."""

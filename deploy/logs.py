@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -47,9 +48,21 @@ def set_up_logging(part: str, as_json: bool = False) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+class PatientFile(RotatingFileHandler):
+    """A file that is lost where the disk is full, without a word and without stopping anybody."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """The line is lost."""
+
+    def close(self) -> None:
+        """Close; what can't be written any more is lost."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+
 def rotated(path: Path) -> logging.Logger:
     """A logger that writes whole lines as they are into `path`, a new file every 10 MiB."""
-    handler = RotatingFileHandler(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, encoding="utf-8")
+    handler = PatientFile(path, maxBytes=LOG_BYTES_MAX, backupCount=LOG_FILES_KEPT, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.Logger(f"file {path.name}")
     logger.addHandler(handler)

@@ -158,11 +158,18 @@ def locked(data: Path, runs: Callable[[], bool]) -> Iterator[int]:
         raise BadInput(f"{data / LOCK_NAME} can't be used: {error.strerror}; give this user the right to") from None
     try:
         _take(handle, data, runs)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        _sign(handle, data)
         yield handle
     finally:
         os.close(handle)
+
+
+def _sign(handle: int, data: Path) -> None:
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, str(os.getpid()).encode(), 0)
+    except OSError as error:
+        raise BadInput(f"{data / LOCK_NAME} can't be written: {error.strerror}; free some space") from None
 
 
 def _take(handle: int, data: Path, runs: Callable[[], bool]) -> None:

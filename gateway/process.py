@@ -20,7 +20,7 @@ from core.mqtt import Link, Message, Session
 from core.registry import Registry, RegistryCollector, RegistryError
 from core.settings import Login, Settings
 from core.settings_tables import GatewaySettings
-from core.sqlite import Database
+from core.sqlite import Database, StorageFull
 from core.topics import (
     CENTRE_TOPIC,
     NATIVE_FILTER,
@@ -157,7 +157,10 @@ class Gateway:
     def _hear_centre(self, messages: list[Message]) -> None:
         chunks = [message for message in messages if message.topic.startswith("partheland/registry/")]
         for chunk in chunks:
-            self.spool.keep(KEPT_REGISTRY + chunk.topic.rsplit("/", 1)[1], chunk.payload)
+            try:
+                self.spool.keep(KEPT_REGISTRY + chunk.topic.rsplit("/", 1)[1], chunk.payload)
+            except StorageFull as error:  # the broker retains it and says it again
+                log.warning("the registry is known but not kept: %s", error)
             self._learn(chunk.payload)
         self.uplink.handle([message for message in messages if message not in chunks])
         self.uplink_session.acknowledge(messages)

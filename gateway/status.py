@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import msgspec
 
 from gateway.intake import Intake
-from gateway.spool import Spool
+from gateway.spool import SOS_RESERVE_BYTES, Spool
 
 MS_PER_HOUR = 3_600_000
 
@@ -44,7 +44,7 @@ def status_of(gateway: str, spool: Spool, intakes: Mapping[str, Intake], now_ms:
         waiting_bytes=size,
         oldest_ms=oldest_ms,
         lag_s=0.0 if oldest_ms is None else max(0.0, (now_ms - oldest_ms) / 1000),
-        hours_left=hours_left(size, spool.bytes_max, oldest_ms, now_ms),
+        hours_left=hours_left(size, spool.bytes_max - SOS_RESERVE_BYTES, oldest_ms, now_ms),
         full=any(intake.full for intake in intakes.values()),
         counts=dict(counts),
     )

@@ -100,6 +100,7 @@ class Accept:
                 held[key[:2]].append((frame.first_seq, frame.last_seq))
                 if key in new or ledger.holds(frame.gateway, frame.epoch, frame.first_seq, frame.last_seq):
                     self.counts["repeated_frames"] += 1
+                    ledger.repeat(frame.gateway, frame.epoch, len(frame))
                     continue
                 new.add(key)
                 entries.append(Entry(data, frame, self._judge(frame, entries), self._quality(frame)))

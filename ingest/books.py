@@ -19,6 +19,8 @@ from core.reading import Readings
 from ingest.ledger import Ledger
 from ingest.windows import Judged, Windows
 
+BOOT_IS_A_TIME = 1_000_000_000  # a counter of boots never comes so far; a session named by its start is beyond it
+
 
 class Verdict(IntEnum):
     """What became of a record; the number stands in the journal."""
@@ -85,8 +87,9 @@ class Books:
         """The device slots of these rows, and what the windows say of them."""
         slot = self.windows.slots([readings.device_ids[row] for row in rows.tolist()])
         t_ms = readings.t_ms[rows]
-        # Where the time is that of the receipt the device told none, or an absurd one: a repeat comes with another.
-        told = t_ms != readings.received_ms[rows]
+        # Where the time is that of the receipt the device told none, or an absurd one: a repeat comes with another. So
+        # does the repeat of a radio frame; its session is named by its start, which nobody forgets.
+        told = (t_ms != readings.received_ms[rows]) & (readings.boot[rows] < BOOT_IS_A_TIME)
         return slot, self.windows.judge(slot, readings.boot[rows], readings.seq[rows], t_ms, told)
 
     def enter(self, frame: Frame, verdict: NDArray[np.uint8], at_ms: int) -> None:

@@ -24,8 +24,18 @@ from core.crashpoint import crashpoint
 from core.frame import Refusal
 from core.kinds import KINDS, OPEN_KINDS, VALUES, Form, find_value
 from core.reading import Quality, Readings
-from ingest.store import LIMIT_MAX, Page, Query, StoredReading, StoreError
-from ingest.writer import Refuse
+from ingest.store import (
+    LIMIT_MAX,
+    Page,
+    Query,
+    Refuse,
+    StoredReading,
+    StoreError,
+    key_of,
+    key_text,
+    parse_key,
+    scan_pages,
+)
 
 SQL_TYPE = {Form.NUMBER: "DOUBLE", Form.FLAG: "BOOLEAN", Form.TEXT: "VARCHAR"}
 FIXED = ("device", "t", "received", "boot", "seq", "quality")
@@ -46,14 +56,6 @@ def columns_of(kind: str) -> dict[str, str]:
     """Name and SQL type of every value column of a kind."""
     named = {value.name: SQL_TYPE[value.form] for value in VALUES[kind].values()}
     return {**named, "values": "MAP(VARCHAR, DOUBLE)"} if kind in OPEN_KINDS else named
-
-
-def parse_key(text: str) -> tuple[int, str, int, int]:
-    """What stands in a page's `next`: t, device_id, boot, seq. Raises ValueError for anything else."""
-    parts = text.split(".")
-    if len(parts) != len(ORDER.split()):
-        raise ValueError(f"'{text}' is no key of a page; expected the `next` of the page before")
-    return int(parts[0]), parts[1], int(parts[2]), int(parts[3])
 
 
 class DuckStore:
@@ -108,18 +110,13 @@ class DuckStore:
         if not 1 <= query.limit <= LIMIT_MAX:
             raise ValueError(f"limit is {query.limit}, expected 1 … {LIMIT_MAX}")
         found = [item for kind in self._kinds(query) for item in self._read(kind, query)]
-        found.sort(key=lambda item: (item.t_ms, item.device_id, item.boot, item.seq))
+        found.sort(key=key_of)
         items, more = found[: query.limit], len(found) > query.limit
-        last = items[-1] if more else None
-        return Page(items, f"{last.t_ms}.{last.device_id}.{last.boot}.{last.seq}" if last else None)
+        return Page(items, key_text(items[-1]) if more else None)
 
     def scan(self, query: Query) -> Iterator[StoredReading]:
         """All matching readings in order, page by page."""
-        page = self.page(replace(query, limit=LIMIT_MAX))
-        yield from page.items
-        while page.next is not None:
-            page = self.page(replace(query, limit=LIMIT_MAX, after=page.next))
-            yield from page.items
+        return scan_pages(self, query)
 
     def count(self, query: Query) -> int:
         """How many readings match: rows, because the journal lets each reading in once."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,19 @@ from ingest.influx_answers import Answer, Bad, Dropped, WriteAttempt, trouble
 from ingest.influx_flux import Row, count_of, earliest_of, readings_of, table_rows, time_ms, values_of
 from ingest.influx_lines import T_MS_MAX, encode_lines, expressible, refusal
 from ingest.influx_position import Remembered, recall, remember
-from ingest.store import LIMIT_MAX, Page, Query, StoreAway, StoredReading, StoreError
-from ingest.writer import Refuse
+from ingest.store import (
+    LIMIT_MAX,
+    Page,
+    Query,
+    Refuse,
+    StoreAway,
+    StoredReading,
+    StoreError,
+    key_of,
+    key_text,
+    parse_key,
+    scan_pages,
+)
 
 FIRST_WINDOW_MS = 1000
 WINDOW_GROWTH = 8
@@ -125,7 +136,7 @@ class InfluxStore:
         """One page by key-set. It reads from the key's millisecond to that of the page's end, no further."""
         if not 1 <= query.limit <= LIMIT_MAX:
             raise ValueError(f"limit is {query.limit}, expected 1 … {LIMIT_MAX}")
-        after = _parse_key(query.after) if query.after is not None else None
+        after = parse_key(query.after) if query.after is not None else None
         start_ms, upper_ms = _bounds(query)
         fresh_ms = start_ms
         if after is not None:
@@ -134,19 +145,15 @@ class InfluxStore:
         if start_ms >= stop_ms:
             return Page([], None)
         found = readings_of(self._ask(values_of(self.bucket, query, start_ms, stop_ms)))
-        found = [item for item in found if after is None or _order(item) > after]
-        found.sort(key=_order)
+        found = [item for item in found if after is None or key_of(item) > after]
+        found.sort(key=key_of)
         items = found[: query.limit]
         more = len(found) > query.limit
-        return Page(items, ".".join(map(str, _order(items[-1]))) if more else None)
+        return Page(items, key_text(items[-1]) if more else None)
 
     def scan(self, query: Query) -> Iterator[StoredReading]:
         """All matching readings in order, page by page."""
-        page = self.page(replace(query, limit=LIMIT_MAX))
-        yield from page.items
-        while page.next is not None:
-            page = self.page(replace(query, limit=LIMIT_MAX, after=page.next))
-            yield from page.items
+        return scan_pages(self, query)
 
     def count(self, query: Query) -> int:
         """How many distinct points match."""
@@ -239,17 +246,6 @@ class InfluxStore:
     def _earliest_ms(self, query: Query, start_ms: int, upper_ms: int) -> int:
         rows = self._ask(earliest_of(self.bucket, query, start_ms, upper_ms))
         return time_ms(rows[0]) if rows else upper_ms
-
-
-def _order(item: StoredReading) -> Key:
-    return item.t_ms, item.device_id, item.boot, item.seq
-
-
-def _parse_key(text: str) -> Key:
-    parts = text.split(".")
-    if len(parts) != 4:
-        raise ValueError(f"'{text}' is no key of a page; expected the `next` of the page before")
-    return int(parts[0]), parts[1], int(parts[2]), int(parts[3])
 
 
 def _bounds(query: Query) -> tuple[int, int]:

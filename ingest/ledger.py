@@ -64,7 +64,7 @@ class Ledger:
 
     def repeat(self, gateway: str, epoch: int, records: int) -> None:
         """Records that were held came again."""
-        self.lines[gateway, epoch].repeats += records
+        self.lines.setdefault((gateway, epoch), Line()).repeats += records
 
     def to_bytes(self) -> bytes:
         """The whole ledger."""

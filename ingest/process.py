@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from core.clock import MS_PER_S, Clock
+from core.frame import Refusal
 from core.guarded import guarded_thread
 from core.inventory import Inventory
 from core.mqtt import Intake as MqttIntake
@@ -28,7 +29,7 @@ from ingest.commissioned import CommissionedDevices
 from ingest.feed import JournalFeed
 from ingest.journal import Journal, JournalLimits
 from ingest.quarantine import Quarantine
-from ingest.store import Store
+from ingest.store import Store, StoreError
 from ingest.writer import StoreWriter
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ class Ingest:
         self.sessions = {lane: self._make_lane(lane) for lane in UPLINK_FILTERS}
         feed = JournalFeed(self.journal)
         self.writers = [
-            StoreWriter(store, feed, clock, rng=random.Random(), refuse=self.quarantine.refuse, on_fatal=self._fail)
+            StoreWriter(store, feed, clock, rng=random.Random(), refuse=self._refuse, on_fatal=self._fail)
             for store in self.stores
         ]
         self._threads = [
@@ -192,6 +193,16 @@ class Ingest:
         self.commissioned.refresh()
         self._registry_changed.set()
 
+    def _refuse(self, refusals: list[Refusal]) -> None:
+        """Keep what a store refused; while there is no room for it, the store waits."""
+        while True:
+            try:
+                self.quarantine.refuse(refusals)
+                return
+            except StorageFull as error:
+                if self._stopping.wait(1.0):
+                    raise StoreError(str(error)) from error
+
     def positions(self) -> dict[str, int]:
         """How far each consumer of the journal has come."""
         found = {writer.store.name: writer.position for writer in self.writers}
@@ -217,5 +228,7 @@ class Ingest:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5.0)
+        for store in self.stores:
+            store.close()
         self.quarantine.close()
         self.journal.close()

@@ -140,16 +140,19 @@ class Segment:
 
     def _block(self, row: tuple[int, int, int, int, bytes, bytes | None, bytes]) -> Block:
         position, _, committed_ms, checksum, verdict, quality, data = row
+        damaged = f"{self.path}: the block at position {position} is damaged; restore the file from a backup"
         if _checksum(verdict, quality, data) != checksum:
-            raise StorageDamaged(
-                f"{self.path}: the block at position {position} is damaged; restore the file from a backup"
-            )
+            raise StorageDamaged(damaged)
+        try:
+            frame = frames.decode(data)
+        except frames.FrameError as error:
+            raise StorageDamaged(f"{damaged} ({error})") from error
         return Block(
             position,
             committed_ms,
             np.frombuffer(verdict, np.uint8),
             None if quality is None else np.frombuffer(quality, np.uint8),
-            frames.decode(data),
+            frame,
         )
 
     def extents(self, position: int, limit: int) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ same readings again changes nothing, so a crash between a write and its position
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from core.frame import Refusal
@@ -105,3 +105,33 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and connections; may be opened again."""
         ...
+
+
+Key = tuple[int, str, int, int]
+
+
+def key_of(item: StoredReading) -> Key:
+    """What readings are ordered by: t, device_id, boot, seq."""
+    return item.t_ms, item.device_id, item.boot, item.seq
+
+
+def key_text(item: StoredReading) -> str:
+    """The `next` of a page that ends with this reading."""
+    return ".".join(map(str, key_of(item)))
+
+
+def parse_key(text: str) -> Key:
+    """What stands in a page's `next`. Raises ValueError for anything else."""
+    parts = text.split(".")
+    if len(parts) != 4:
+        raise ValueError(f"'{text}' is no key of a page; expected the `next` of the page before")
+    return int(parts[0]), parts[1], int(parts[2]), int(parts[3])
+
+
+def scan_pages(store: Store, query: Query) -> Iterator[StoredReading]:
+    """All matching readings in order, page by page."""
+    page = store.page(replace(query, limit=LIMIT_MAX, after=None))
+    yield from page.items
+    while page.next is not None:
+        page = store.page(replace(query, limit=LIMIT_MAX, after=page.next))
+        yield from page.items

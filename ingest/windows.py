@@ -247,6 +247,9 @@ class Windows:
         windows.ids = state.ids
         windows.slot_of = {device_id: slot for slot, device_id in enumerate(state.ids)}
         for name, (shape, kind, _) in _COLUMNS.items():
+            if name not in state.columns:  # written by an older version, which did not know it
+                windows.columns[name] = _empty(name, len(state.ids) + SLOTS_FIRST)
+                continue
             column: NDArray[Any] = np.frombuffer(state.columns[name], dtype=kind).reshape((len(state.ids), *shape))
             windows.columns[name] = np.concatenate([column, _empty(name, SLOTS_FIRST)])
         return windows

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
 from core.clock import Clock
-from core.frame import Refusal
+from core.guarded import Fatal, guarded_thread
 from core.reading import Readings
-from ingest.store import Store, StoreAway, StoreError
+from ingest.store import Refuse, Store, StoreAway, StoreError
 
 BATCH_MIN = 500
 BATCH_MAX = 20_000
@@ -34,7 +33,6 @@ RETRY_AFTER_S_MAX = 600.0  # nobody's Retry-After stops us for longer
 PERSON_PAUSE_S = 30.0
 
 logger = logging.getLogger(__name__)
-Refuse = Callable[[list[Refusal]], None]
 
 
 class Feed(Protocol):
@@ -54,14 +52,6 @@ class Feed(Protocol):
 
     def wait(self, position: int, timeout_s: float) -> bool:
         """Return when something lies at `position` or later; False when `timeout_s` ran out."""
-        ...
-
-
-class WritableStore(Store, Protocol):
-    """A store that hands over its refusals before it remembers the position: a crash between loses none."""
-
-    def write(self, readings: Readings, position: int, refuse: Refuse | None = None) -> list[Refusal]:
-        """As `Store.write`; `refuse` is called once with a list that is not empty."""
         ...
 
 
@@ -88,12 +78,12 @@ class StoreWriter:
 
     def __init__(
         self,
-        store: WritableStore,
+        store: Store,
         feed: Feed,
         clock: Clock,
         rng: Random,
         refuse: Refuse,
-        on_fatal: Callable[[Exception], None],
+        on_fatal: Fatal,
         stopping: threading.Event | None = None,
     ) -> None:
         self.store = store
@@ -106,7 +96,7 @@ class StoreWriter:
         self._state = WriterState()
         self._caught_up = False
         self._written_at_s = float("-inf")
-        self._thread = threading.Thread(target=self.run, name=f"store-{store.name}", daemon=True)
+        self._thread = guarded_thread(f"store-{store.name}", self.run, self._fail)
 
     def start(self) -> None:
         """Begin; the store is opened by the thread, which also tries again when it is away."""
@@ -137,12 +127,13 @@ class StoreWriter:
                     self._fill()
                 except StoreError as error:
                     self._wait_after(error)
-        except Exception as error:  # supervising loop: a dead writer behind a healthy face would be the worst
-            logger.exception("the writer of %s ended", self.store.name)
-            self._troubled(f"unforeseen: {error!r}", needs_person=True)
-            self.on_fatal(error)
         finally:
             self._state = replace(self._state, is_running=False)
+
+    def _fail(self, error: BaseException) -> None:
+        """Nobody foresaw this: a dead writer behind a healthy face would be the worst."""
+        self._troubled(f"unforeseen: {error!r}", needs_person=True)
+        self.on_fatal(error)
 
     def _fill(self) -> None:
         self.store.open()

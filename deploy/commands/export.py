@@ -21,11 +21,12 @@ from deploy.contact import Centre, find_centre
 from deploy.options import add_data_options, read_data_options
 from deploy.output import EXIT_OK, BadInput, Parser, say, tell_json
 from deploy.parts import make_stores
+from ingest.parquet import csv_to_parquet
 from ingest.store import Query, Store, StoredReading, StoreError
 
 EXAMPLES = """
 partheland export readings --kind lamp --out lamps.csv
-partheland export readings --kind parking --from 2026-01-10T00:00:00Z --to 2026-01-11T00:00:00Z --out bays.csv
+partheland export readings --kind parking --from 2026-01-10T00:00:00Z --to 2026-01-11T00:00:00Z --out bays.parquet
 """
 CHUNK_BYTES = 1024 * 1024
 PROGRESS_BYTES = 64 * CHUNK_BYTES
@@ -39,14 +40,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("--from", dest="from_", metavar="T", help="at or after this instant (ISO 8601 or Unix ms)")
     parser.add_argument("--to", metavar="T", help="before this instant")
-    parser.add_argument("--out", type=Path, required=True, metavar="F.csv", help="the file")
+    parser.add_argument("--out", type=Path, required=True, metavar="F.csv|F.parquet", help="the file")
     parser.add_argument("--json", action="store_true", help="say file and size as JSON")
     add_data_options(parser)
     arguments = parser.parse_args(argv)
-    if arguments.out.suffix == ".parquet":
-        raise BadInput("--out: Parquet comes with a later version; F.csv works today")
-    if arguments.out.suffix != ".csv":
-        raise BadInput(f"--out is {arguments.out}; expected a name that ends with .csv")
+    if arguments.out.suffix not in (".csv", ".parquet"):
+        raise BadInput(f"--out is {arguments.out}; expected a name that ends with .csv or .parquet")
     query = Query(
         kind=arguments.kind, from_ms=_instant("--from", arguments.from_), to_ms=_instant("--to", arguments.to)
     )
@@ -57,11 +56,26 @@ def main(argv: Sequence[str]) -> int:
             _copy(centre, query, file)
         else:
             _write_from_files(settings, data, query, file)
+        if arguments.out.suffix == ".parquet":
+            file.flush()
+            _to_parquet(Path(file.name), arguments.kind)
     size = arguments.out.stat().st_size
     say(f"{arguments.out}: {size:,} bytes")
     if arguments.json:
         tell_json({"file": str(arguments.out), "bytes": size})
     return EXIT_OK
+
+
+def _to_parquet(draft: Path, kind: str) -> None:
+    """Put Parquet in the place of the CSV that was just written."""
+    parquet = draft.with_name(f"{draft.name}.parquet")
+    try:
+        csv_to_parquet(draft, parquet, kind)
+        parquet.replace(draft)
+    except StoreError as error:
+        raise BadInput(str(error)) from None
+    finally:
+        parquet.unlink(missing_ok=True)
 
 
 def _instant(option: str, text: str | None) -> int | None:

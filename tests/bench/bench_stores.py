@@ -20,8 +20,7 @@ from core.clock import RealClock
 from core.reading import Readings, from_rows
 from ingest.duck import DuckStore
 from ingest.influx import InfluxStore
-from ingest.store import Query
-from ingest.writer import WritableStore
+from ingest.store import Query, Store
 from tests.support.influxd import InfluxServer, find_influxd
 
 DEVICES = 100_000
@@ -54,7 +53,7 @@ def batches(size: int, rng: Random) -> list[Readings]:
     ]
 
 
-def measure(store: WritableStore, size: int, total: int, round_number: int) -> str:
+def measure(store: Store, size: int, total: int, round_number: int) -> str:
     """One line: CPU µs per reading, readings/s, the slowest call."""
     made, calls = batches(size, Random(1)), max(3, total // size)
     start_ms = T0 + round_number * 3_600_000
@@ -74,7 +73,7 @@ def measure(store: WritableStore, size: int, total: int, round_number: int) -> s
     )
 
 
-def ask(store: WritableStore) -> str:
+def ask(store: Store) -> str:
     """How long the questions of the API take on what was written."""
     device, end = "NAU-L000007", f"{T0 + 5000}.NAU-L0.0.0"
     questions: dict[str, Callable[[], object]] = {
@@ -90,7 +89,7 @@ def ask(store: WritableStore) -> str:
     return f"{store.name:9} {store.count(Query()):,} readings: {', '.join(said)}"
 
 
-def run(store: WritableStore, total: int) -> None:
+def run(store: Store, total: int) -> None:
     """Prints all figures of one store."""
     store.open()
     for number, size in enumerate((500, 2_000, 10_000, 20_000)):

@@ -17,6 +17,7 @@ from typing import Any, Self
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
+from deploy.contact import read_contact
 from tests.support.project import ROOT
 
 READY_S_MAX = 60.0
@@ -74,18 +75,18 @@ def publish(port: int, topic: str, payloads: list[bytes], user: str = "", passwo
 
 
 class Up:
-    """`partheland up --dev` on a data folder, ports chosen by it."""
+    """`partheland up` on a data folder, ports chosen by it; with --dev unless `closed`, then with passwords."""
 
-    def __init__(self, data: Path, *more: str) -> None:
+    def __init__(self, data: Path, *more: str, closed: bool = False) -> None:
         self.data = data
-        self.more = more
+        self.more = more if closed else ("--dev", *more)
         self.process: subprocess.Popen[str] | None = None
         self.addresses: dict[str, Any] = {}
 
     def launch(self) -> None:
         """Start the process."""
         self.process = subprocess.Popen(
-            command("up", "--dev", "--data", self.data, "--http-port", 0, "--mqtt-port", 0, "--json", *self.more),
+            command("up", "--data", self.data, "--http-port", 0, "--mqtt-port", 0, "--json", *self.more),
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -148,8 +149,11 @@ class Up:
         return {match.group(1): int(match.group(2)) for match in found if match}
 
     def get(self, path: str) -> Any:
-        """The JSON answer of the centre."""
-        with urllib.request.urlopen(self.addresses["http"] + path, timeout=20.0) as answer:
+        """The JSON answer of the centre to the token that it left for commands on this machine."""
+        contact = read_contact(self.data)
+        headers = {"Authorization": f"Bearer {contact.token}"} if contact is not None else {}
+        request = urllib.request.Request(self.addresses["http"] + path, headers=headers)
+        with urllib.request.urlopen(request, timeout=20.0) as answer:
             return json.load(answer)
 
     def is_ready(self) -> bool:

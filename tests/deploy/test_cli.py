@@ -1,8 +1,10 @@
 """The `partheland` command as a person meets it: help with examples, exit codes, one sentence for what is wrong."""
 
+import http.server
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from core.device_types import DEVICE_TYPES
 from core.settings import describe
 from deploy import cli
 from deploy.contact import Centre, find_centre, write_contact
+from deploy.output import BadInput
 from tests.deploy.running import partheland
 
 GOOD = "device_id,kind,town,nominal_w\nBOR-0001,lamp,borsdorf,40\n"
@@ -191,3 +194,34 @@ def test_the_file_of_a_centre_that_is_dead_or_another_program_is_not_believed(tm
     assert find_centre(tmp_path) is None
     (tmp_path / "centre.json").write_text("{")
     assert find_centre(tmp_path) is None
+
+
+def test_a_full_disk_of_ours_is_not_blamed_on_the_centre() -> None:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Answering)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    centre = Centre(f"http://127.0.0.1:{server.server_port}", os.getpid(), "token")
+    try:
+        with centre.ask("/api/v1/export") as answer:
+            assert answer.read() == b"Bearer token"
+        with pytest.raises(OSError, match="No space"), centre.ask("/api/v1/export"):
+            raise OSError(28, "No space left on device")
+        with pytest.raises(BadInput, match="answers 404 to /none: nothing here"), centre.ask("/none"):
+            pass
+    finally:
+        server.shutdown()
+        server.server_close()
+    with pytest.raises(BadInput, match="does not answer"), centre.ask("/api/v1/export"):
+        pass
+
+
+class Answering(http.server.BaseHTTPRequestHandler):
+    """Answers with the token it got; a problem for everything else."""
+
+    def do_GET(self) -> None:
+        found = self.path.startswith("/api")
+        self.send_response(200 if found else 404)
+        self.end_headers()
+        self.wfile.write(self.headers["Authorization"].encode() if found else b'{"detail": "nothing here"}')
+
+    def log_message(self, *_: object) -> None:
+        return

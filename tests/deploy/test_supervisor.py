@@ -1,12 +1,15 @@
 """`partheland up` looks after its children: whatever is killed comes back, and nothing outlives it."""
 
+import contextlib
 import os
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from deploy.output import BadInput
 from deploy.supervisor import Part, Supervisor, ceiling_s
 from tests.deploy.running import Up, command, environment, lives, partheland, until
 from tests.support.processes import free_port, port_is_open
+from tests.support.require import require
 
 PARTS = ("broker", "gateway", "centre")
 
@@ -202,3 +206,40 @@ def test_a_gateway_without_a_broker_keeps_trying_until_it_is_stopped(tmp_path: P
     finally:
         gateway.terminate()
     assert gateway.wait(20.0) == 0
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of its own without room."""
+    folder = tmp_path / "full"
+    folder.mkdir()
+    command_line = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    can = os.geteuid() == 0 and shutil.which("mount") and subprocess.run(command_line, check=False).returncode == 0
+    require("tmpfs", can, "only root may mount a small disk")
+    try:
+        with contextlib.suppress(OSError):
+            (folder / "filled").write_bytes(bytes(290 * 1024))
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("name", ["up", "centre", "gateway"])
+def test_a_full_disk_is_one_sentence(full_disk: Path, name: str) -> None:
+    done = partheland(name, "--dev", "--data", full_disk, "--http-port", 0, "--mqtt-port", free_port())
+    told = [line for line in done.stderr.splitlines() if line.startswith("partheland: ")]
+    assert (done.returncode, len(told), "Traceback" in done.stderr) == (1, 1, False), done.stderr
+    assert re.search(r"no room|No space left|disk is full", told[0])
+
+
+def test_where_the_system_does_not_tell_of_a_dead_parent_a_process_in_between_looks(tmp_path: Path) -> None:
+    child = "import os, pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text(str(os.getpid())); time.sleep(60)"
+    leash = "import json, sys; from deploy.leash import stay_between; stay_between(int(sys.argv[1]), sys.argv[2:])"
+    parent = "import os, subprocess, sys, time; subprocess.Popen([sys.executable, '-c', sys.argv[1], str(os.getpid()),"
+    parent += " *sys.argv[2:]]); time.sleep(60)"
+    told = tmp_path / "pid"
+    supervisor = subprocess.Popen([*python(parent), leash, sys.executable, "-c", child, str(told)], env=environment())
+    until(lambda: told.exists() and bool(told.read_text()), "the child")
+    supervisor.kill()
+    supervisor.wait()
+    until(lambda: not lives(int(told.read_text())), "the child has ended")

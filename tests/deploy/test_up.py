@@ -7,10 +7,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
 from core.clock import RealClock
+from core.mqtt import Link, MqttError
+from deploy.broker import establish
+from deploy.contact import read_contact
+from deploy.credentials import load_or_create
 from tests.deploy.running import Up, partheland, publish, until
 
 LAMPS = 20
@@ -29,10 +35,10 @@ def messages(boot: int) -> Iterator[tuple[str, list[bytes]]]:
         yield f"partheland/naunhof/lamp/NAU-{number:04}/up", payloads
 
 
-def send(up: Up, boot: int) -> None:
+def send(up: Up, boot: int, user: str = "", password: str = "") -> None:
     """All messages of one boot of every lamp."""
     for topic, payloads in messages(boot):
-        publish(up.mqtt_port, topic, payloads)
+        publish(up.mqtt_port, topic, payloads, user, password)
 
 
 def test_readings_survive_a_stop_and_a_start_and_are_there_once(tmp_path: Path) -> None:
@@ -76,16 +82,33 @@ def exported(data: Path, file: Path) -> str:
     return file.read_text()
 
 
-def test_nothing_is_lost_when_every_part_is_killed_while_devices_speak(tmp_path: Path) -> None:
+def test_with_passwords_nothing_is_lost_when_parts_are_killed_while_devices_speak(tmp_path: Path) -> None:
     data, inventory = tmp_path / "data", tmp_path / "lamps.csv"
     inventory.write_text(INVENTORY)
-    with Up(data) as up:
+    with Up(data, closed=True) as up:
+        devices = load_or_create(data).devices
         assert partheland("inventory", "import", inventory, "--data", data).returncode == 0
         with killing(up, ("gateway", "centre")):
-            send(up, boot=1)
+            send(up, 1, devices.name, devices.password)
         until(lambda: up.count() == LAMPS * READINGS_EACH, "every reading in the store")
+        assert_closed(up)
+        assert verified(data)["accepted"] == LAMPS * READINGS_EACH
         assert up.stop() == 0
-    assert verified(data)["accepted"] == LAMPS * READINGS_EACH
+
+
+def assert_closed(up: Up) -> None:
+    """Without a token nothing is told, without a password nobody is heard, and no log holds either."""
+    with pytest.raises(HTTPError, match="401") as refused:
+        urlopen(up.addresses["http"] + "/api/v1/readings/count?kind=lamp", timeout=20.0)
+    refused.value.close()
+    with pytest.raises(MqttError, match="no answer"):
+        establish(Link("127.0.0.1", up.mqtt_port, "stranger"), ["partheland/+/+/+/up"], 0.5)
+    known = load_or_create(up.data)
+    contact = read_contact(up.data)
+    assert contact is not None
+    secrets = (known.platform.password, known.devices.password, contact.token)
+    for log in (up.data / "logs").iterdir():
+        assert not any(secret in log.read_text() for secret in secrets), log
 
 
 @contextmanager

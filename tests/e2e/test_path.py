@@ -37,6 +37,7 @@ def test_20000_messages_with_repeats_and_reordering_are_in_both_stores_exactly_o
     for topic, payload in sent:
         fleet.publish(topic, payload, (topic, payload))
     fleet.settle()
+    until("everything came", lambda: platform.journaled(len(sent)))
     until("everything is stored", platform.drained)
     assert platform.get("/api/v1/readings/count?kind=lamp")["count"] == 20_000
     assert platform.count_in_influx() == (20_000, 20_000)
@@ -72,12 +73,14 @@ def test_after_a_restart_of_everything_it_goes_on_where_it_was(platform: Platfor
     fleet.stop()
     platform.stop()
     platform.start()
+    until("everything came", lambda: platform.journaled(1000))
     until("everything is stored", platform.drained)
     assert platform.get("/api/v1/readings/count?kind=lamp")["count"] == 1000
     again = Fleet(platform.broker.port)
     for topic, payload in messages_of(6):
         again.publish(topic, payload)
     again.settle()
+    until("everything came", lambda: platform.journaled(2200))
     until("everything is stored", platform.drained)
     assert platform.get("/api/v1/readings/count?kind=lamp")["count"] == 1200
     assert platform.get("/api/v1/verify")["duplicates"] == 1000

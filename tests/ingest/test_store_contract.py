@@ -12,12 +12,11 @@ from core.frame import Refusal
 from core.reading import EMPTY, Quality, Readings, Scalar, concat, from_rows
 from ingest.duck import DuckStore
 from ingest.influx import InfluxStore
-from ingest.store import Query, StoredReading
-from ingest.writer import WritableStore
+from ingest.store import Query, Store, StoredReading
 from tests.support.influxd import InfluxServer
 
 T0 = 1_768_068_000_000
-Make = Callable[[], WritableStore]
+Make = Callable[[], Store]
 Values = dict[str, Scalar]
 
 
@@ -36,7 +35,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Make:
 
 
 @pytest.fixture
-def store(make: Make) -> Iterator[WritableStore]:
+def store(make: Make) -> Iterator[Store]:
     made = make()
     made.open()
     yield made
@@ -64,7 +63,7 @@ def key(item: StoredReading) -> tuple[int, str, int, int]:
     return item.t_ms, item.device_id, item.boot, item.seq
 
 
-def walk(store: WritableStore, query: Query) -> list[StoredReading]:
+def walk(store: Store, query: Query) -> list[StoredReading]:
     found: list[StoredReading] = []
     page = store.page(query)
     while True:
@@ -87,7 +86,7 @@ EVERY_KIND: list[tuple[str, Values]] = [
 
 
 @pytest.mark.parametrize(("kind", "values"), EVERY_KIND)
-def test_what_a_device_said_is_read_back_with_its_types(store: WritableStore, kind: str, values: Values) -> None:
+def test_what_a_device_said_is_read_back_with_its_types(store: Store, kind: str, values: Values) -> None:
     readings = one("GRO-X1", kind, 812, values=values)
     assert store.write(readings, 1) == []
     item = StoredReading("GRO-X1", kind, T0, T0 + 250, 3, 812, "good", values)
@@ -96,13 +95,13 @@ def test_what_a_device_said_is_read_back_with_its_types(store: WritableStore, ki
     assert {name: type(value) for name, value in found[0].values.items()} == {n: type(v) for n, v in values.items()}
 
 
-def test_every_quality_is_kept(store: WritableStore) -> None:
+def test_every_quality_is_kept(store: Store) -> None:
     readings = concat(one("BOR-L1", "lamp", seq) for seq in range(3))
     store.write(readings.with_quality(readings.seq.astype("u1")), 1)
     assert [item.quality for item in store.scan(Query())] == [quality.word for quality in Quality]
 
 
-def test_a_reading_without_values_is_a_reading(store: WritableStore) -> None:
+def test_a_reading_without_values_is_a_reading(store: Store) -> None:
     store.write(one("BOR-L1", "lamp"), 1)
     assert store.page(Query()).items == [StoredReading("BOR-L1", "lamp", T0, T0 + 250, 3, 1, "good", {})]
     assert store.count(Query(kind="lamp")) == 1
@@ -111,19 +110,19 @@ def test_a_reading_without_values_is_a_reading(store: WritableStore) -> None:
 @pytest.mark.parametrize(
     "text", ['say "hi"', "back\\slash", "two\nlines", "a=b,c d", "Zählschranke ☂", " ", "x" * 2000]
 )
-def test_texts_come_back_as_they_were(store: WritableStore, text: str) -> None:
+def test_texts_come_back_as_they_were(store: Store, text: str) -> None:
     store.write(one("BOR-L1", "lamp", values={"gateway": text}), 1)
     assert store.page(Query()).items[0].values == {"gateway": text}
 
 
-def test_free_names_may_be_odd(store: WritableStore) -> None:
+def test_free_names_may_be_odd(store: Store) -> None:
     names = ["a b", "a,b", "a=b", 'quo"te', "Größe", "values", "kind", "t", "#1", "2", "select", "r._value", "'", "a.b"]
     values: Values = {name: float(number) for number, name in enumerate(names)}
     assert store.write(one("BOR-X1", "other", values=values), 1) == []
     assert store.page(Query()).items[0].values == values
 
 
-def test_the_same_write_again_changes_nothing(store: WritableStore) -> None:
+def test_the_same_write_again_changes_nothing(store: Store) -> None:
     readings = lamps(300, devices=20, spread_ms=10)
     store.write(readings, 300)
     store.write(readings, 300)
@@ -131,7 +130,7 @@ def test_the_same_write_again_changes_nothing(store: WritableStore) -> None:
     assert store.position() == 300
 
 
-def test_a_position_moves_without_readings_too(store: WritableStore) -> None:
+def test_a_position_moves_without_readings_too(store: Store) -> None:
     assert store.position() == 0
     store.write(EMPTY, 40)
     assert store.position() == 40
@@ -170,7 +169,7 @@ def test_a_crash_between_write_and_position_costs_a_repeat_and_never_a_double(ma
     second.close()
 
 
-def test_a_value_nobody_knows_is_refused_and_the_rest_of_the_reading_stored(store: WritableStore) -> None:
+def test_a_value_nobody_knows_is_refused_and_the_rest_of_the_reading_stored(store: Store) -> None:
     readings = concat(
         [
             one("BOR-L1", "lamp", values={"power_w": 35.0, "colour": 7.0, "event": "press"}),
@@ -195,7 +194,7 @@ def test_a_value_nobody_knows_is_refused_and_the_rest_of_the_reading_stored(stor
 
 
 @pytest.mark.parametrize("spread_ms", [0, 1, 100_000])
-def test_pages_walk_five_thousand_readings_without_gap_or_repeat(store: WritableStore, spread_ms: int) -> None:
+def test_pages_walk_five_thousand_readings_without_gap_or_repeat(store: Store, spread_ms: int) -> None:
     readings = lamps(5000, devices=120, spread_ms=spread_ms)
     store.write(readings, 5000)
     found = walk(store, Query(kind="lamp", limit=700))
@@ -205,7 +204,7 @@ def test_pages_walk_five_thousand_readings_without_gap_or_repeat(store: Writable
     assert [key(item) for item in found] == sorted(columns)
 
 
-def test_pages_of_one_device_in_a_range(store: WritableStore) -> None:
+def test_pages_of_one_device_in_a_range(store: Store) -> None:
     store.write(lamps(3000, devices=3, spread_ms=1000), 3000)
     query = Query("NAU-L00001", from_ms=T0 + 1000, to_ms=T0 + 4000, limit=50)
     found = walk(store, query)
@@ -213,7 +212,7 @@ def test_pages_of_one_device_in_a_range(store: WritableStore) -> None:
     assert len(found) == store.count(query) == sum(number % 3 == 1 and 1 <= number % 7 < 4 for number in range(3000))
 
 
-def test_pages_go_over_all_kinds_and_long_pauses(store: WritableStore) -> None:
+def test_pages_go_over_all_kinds_and_long_pauses(store: Store) -> None:
     year_ms = 365 * 86_400_000
     parts = [one(f"D{n}", kind, n, T0 - n * year_ms) for n, (kind, _) in enumerate(EVERY_KIND)]
     store.write(concat(parts), 7)
@@ -221,13 +220,13 @@ def test_pages_go_over_all_kinds_and_long_pauses(store: WritableStore) -> None:
     assert [item.device_id for item in walk(store, Query(kind="other", limit=2))] == ["D5"]
 
 
-def test_a_page_that_ends_with_the_last_reading_is_the_last(store: WritableStore) -> None:
+def test_a_page_that_ends_with_the_last_reading_is_the_last(store: Store) -> None:
     store.write(lamps(10, devices=10, spread_ms=1), 10)
     assert store.page(Query(limit=10)).next is None
     assert store.page(Query(limit=9)).next is not None
 
 
-def test_counts_by_kind_device_and_range(store: WritableStore) -> None:
+def test_counts_by_kind_device_and_range(store: Store) -> None:
     bays = [one("BRA-P1", "parking", n, T0 + n, {"occupied": n % 2 == 0}) for n in range(30)]
     store.write(concat([lamps(70, devices=7, spread_ms=1000), *bays]), 100)
     assert store.count(Query()) == 100
@@ -240,7 +239,7 @@ def test_counts_by_kind_device_and_range(store: WritableStore) -> None:
     assert store.count(Query(kind="no kind")) == 0
 
 
-def test_names_in_a_question_are_only_names(store: WritableStore) -> None:
+def test_names_in_a_question_are_only_names(store: Store) -> None:
     store.write(one("BOR-L1", "lamp"), 1)
     for strange in ("x' OR true --", 'x" or true) //', "x\\", "${1}", "ä\n"):
         assert store.page(Query(device_id=strange)).items == []
@@ -248,18 +247,18 @@ def test_names_in_a_question_are_only_names(store: WritableStore) -> None:
 
 
 @pytest.mark.parametrize("after", ["", "x", "1.2", "a.b.c.d", "1.D1.2.3.4"])
-def test_a_key_that_no_page_gave_is_refused(store: WritableStore, after: str) -> None:
+def test_a_key_that_no_page_gave_is_refused(store: Store, after: str) -> None:
     with pytest.raises(ValueError, match=r"key of a page|invalid literal"):
         store.page(Query(after=after))
 
 
 @pytest.mark.parametrize("limit", [0, -1, 10_001])
-def test_a_limit_out_of_bounds_is_refused(store: WritableStore, limit: int) -> None:
+def test_a_limit_out_of_bounds_is_refused(store: Store, limit: int) -> None:
     with pytest.raises(ValueError, match="limit"):
         store.page(Query(limit=limit))
 
 
-def test_twenty_thousand_shuffled_readings_are_each_there_once(store: WritableStore) -> None:
+def test_twenty_thousand_shuffled_readings_are_each_there_once(store: Store) -> None:
     every = lamps(20_000, devices=200, spread_ms=60_000)
     order = list(range(20_000))
     random.Random(7).shuffle(order)

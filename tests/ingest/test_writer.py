@@ -11,7 +11,7 @@ from core.clock import ManualClock
 from core.frame import Refusal
 from core.reading import EMPTY, Readings, from_rows
 from ingest.duck import DuckStore
-from ingest.store import StoreAway, StoreError
+from ingest.store import Refuse, StoreAway, StoreError
 from ingest.writer import (
     BATCH_AT_START,
     BATCH_MAX,
@@ -19,12 +19,12 @@ from ingest.writer import (
     GATHER_S,
     PAUSE_S_MAX,
     PERSON_PAUSE_S,
-    Refuse,
     StoreWriter,
     WriterState,
     next_batch,
     pause_after,
 )
+from tests.support.platform import until
 
 REFUSED = Refusal("store_refused", "why", "message", "", "D1", "lamp", 0, b"")
 
@@ -113,7 +113,7 @@ class Bench:
     head: int = 0
     troubles: list[Exception] = field(default_factory=list)
     took_s: float = 0.0
-    fatal: list[Exception] = field(default_factory=list)
+    fatal: list[BaseException] = field(default_factory=list)
     refused: list[tuple[Refusal, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -126,6 +126,11 @@ class Bench:
         )
         self.states: list[WriterState] = []
         self.stop.on_wait = lambda: self.states.append(self.writer.state())
+
+    def run_thread(self) -> None:
+        """Run in the writer's own thread, which is the one that reports what nobody foresaw."""
+        self.writer.start()
+        until("the thread ended", lambda: not self.writer.state().is_running and bool(self.fatal), 10)
 
     def refuse(self, refusals: list[Refusal]) -> None:
         self.refused += [(refusal, self.store.at) for refusal in refusals]
@@ -185,7 +190,7 @@ def test_a_store_that_needs_a_person_is_tried_slowly_and_says_so() -> None:
 
 def test_since_when_is_the_first_of_several_failures() -> None:
     bench = Bench(head=10, troubles=[StoreAway("down"), StoreAway("still down"), KeyError("ours")])
-    bench.writer.run()
+    bench.run_thread()
     assert bench.writer.state().since_ms == 1_768_068_000_000
     assert bench.clock.now_ms() > 1_768_068_000_000
 
@@ -198,7 +203,7 @@ def test_refusals_are_handed_on_before_the_position_moves() -> None:
 
 def test_an_error_nobody_foresaw_is_told_and_ends_the_thread() -> None:
     bench = Bench(head=20, troubles=[ZeroDivisionError("ours")])
-    bench.writer.run()
+    bench.run_thread()
     assert [type(error) for error in bench.fatal] == [ZeroDivisionError]
     assert bench.writer.state().is_running is False
     assert "ours" in (bench.writer.state().trouble or "")

@@ -153,11 +153,13 @@ class Platform:
             assert answer.status == 200, answer.read()
 
     def drained(self) -> bool:
-        """Whether everything the gateway took is in the journal and every consumer has read it."""
+        """Whether every consumer has read the journal; first wait for what is to be in it."""
         report = self.get("/api/v1/verify")
-        waiting = [gateway["waiting_frames"] for gateway in self.get("/api/v1/gateways")["items"]]
-        lagging = [value for value in report["positions"].values() if value < report["journal_head"]]
-        return not lagging and waiting == [0] * len(waiting)
+        return all(position == report["journal_head"] for position in report["positions"].values())
+
+    def journaled(self, readings: int) -> bool:
+        """Whether so many readings came from the gateway, repeats among them."""
+        return bool(self.get("/api/v1/verify")["journaled"] >= readings)
 
     def count_in_influx(self) -> tuple[int, int]:
         """What Flux finds in InfluxDB: points (by their `seq` field), and distinct (device, boot, seq)."""
