@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated
@@ -17,17 +14,15 @@ from fastapi.responses import StreamingResponse
 from api.centre import AskCentre, Centre, as_json, when
 from api.problems import ProblemError, shown
 from core.clock import parse_instant_ms
-from core.inventory_cells import guarded
-from core.kinds import KINDS, OPEN_KINDS, VALUES
+from core.kinds import KINDS
 from core.reading import Scalar
 from core.town import ID_PATTERN
 from ingest import store as stores
+from ingest.readings_csv import csv_chunks, value_names
 from ingest.store import LIMIT_MAX, StoredReading
 
 T_MS_MAX = 9_223_372_036_853  # the last instant in 2262 that nanoseconds in 64 bits reach, as InfluxDB counts
 INT64_MAX = 2**63 - 1
-CHUNK_ROWS = 1000
-NAMES_MAX = 1000
 ID_QUERY = f"^{ID_PATTERN.pattern}$"
 
 DeviceId = Annotated[str | None, Query(pattern=ID_QUERY, description="Only of this device.")]
@@ -112,14 +107,15 @@ def export(
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"format is {shown(format_)}; expected csv.")
     kind = query.kind or _kind_of(centre, query.device_id)
     query = replace(query, kind=kind)
-    names = list(VALUES[kind])
-    if kind in OPEN_KINDS:
-        names += _free_names(centre, query)
+    try:
+        names = value_names(centre.store, query)
+    except ValueError as error:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, f"These readings have {error}.") from None
     rows = centre.store.scan(query)
     first = list(itertools.islice(rows, 1))  # a store that is away says so before the answer has begun
     name = f"{query.device_id or kind}.csv"
     return StreamingResponse(
-        _lines(itertools.chain(first, rows), names),
+        csv_chunks(itertools.chain(first, rows), names),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
@@ -171,43 +167,3 @@ def _kind_of(centre: Centre, device_id: str | None) -> str:
         detail = f"There is no device {shown(device_id)} in the inventory; name its kind as well."
         raise ProblemError(HTTPStatus.NOT_FOUND, detail)
     return device.kind
-
-
-def _free_names(centre: Centre, query: stores.Query) -> list[str]:
-    """The names that devices of an open kind made up, which only a look at all of their readings can tell."""
-    names: dict[str, None] = {}
-    for reading in centre.store.scan(query):
-        names.update(dict.fromkeys(reading.values))
-        if len(names) > NAMES_MAX:
-            detail = (
-                f"These readings have more than {NAMES_MAX} names of values; ask for one device, or a shorter time."
-            )
-            raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
-    known = VALUES[query.kind or ""]
-    return sorted(name for name in names if name not in known)
-
-
-def _lines(rows: Iterator[StoredReading], names: list[str]) -> Iterator[str]:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["device_id", "t", "received", *(guarded(name) for name in names)])
-    while True:
-        chunk = list(itertools.islice(rows, CHUNK_ROWS))
-        writer.writerows(
-            [one.device_id, when(one.t_ms), when(one.received_ms), *(_cell(one.values.get(name)) for name in names)]
-            for one in chunk
-        )
-        yield text.getvalue()
-        if not chunk:
-            return
-        text.seek(0)
-        text.truncate()
-
-
-def _cell(value: Scalar | None) -> str | float:
-    """True and false as words, texts so that no spreadsheet takes them for a formula, nothing as nothing."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return guarded(value)
-    return "" if value is None else value

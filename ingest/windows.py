@@ -93,6 +93,7 @@ class Windows:
         in a repeat). Rows to `ask` leave no trace: see `note_old`.
         """
         first = _first_of_each(slot, boot, seq)
+        self._greet(slot, boot)
         which = self._which_boot(slot, boot, t_ms)
         strange = first & (which == 2)
         if strange.any():
@@ -126,6 +127,19 @@ class Windows:
             return
         self.columns["heard_before"][slot] += 1
         self.columns["last_t_ms"][slot] = max(t_ms, int(self.columns["last_t_ms"][slot]))
+
+    def _greet(self, slot: NDArray[np.int64], boot: NDArray[np.int64]) -> None:
+        """Begin the first boot of devices never heard before, all at once; the few that come with two boots in one
+        batch are left to `_turn_boots`.
+        """
+        new = self.columns["boot"][slot, 0] == NO_BOOT
+        if not new.any():
+            return
+        ones, index = np.unique(slot[new], return_index=True)
+        boots = boot[new][index]
+        if (boots[np.searchsorted(ones, slot[new])] == boot[new]).all():
+            self.columns["boot"][ones, 0] = boots
+            self.columns["boots"][ones] = 1
 
     def _which_boot(
         self, slot: NDArray[np.int64], boot: NDArray[np.int64], t_ms: NDArray[np.int64]

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode
 
-from api.centre import when
 from core.clock import RealClock, parse_instant_ms
-from core.inventory_cells import guarded
-from core.kinds import KINDS, OPEN_KINDS, VALUES
-from core.reading import Scalar
+from core.kinds import KINDS
 from core.settings import Settings
 from deploy.contact import Centre, find_centre
 from deploy.options import add_data_options, read_data_options
 from deploy.output import EXIT_OK, BadInput, Parser, say, tell_json
 from deploy.parts import make_stores
 from ingest.parquet import csv_to_parquet
-from ingest.store import Query, Store, StoredReading, StoreError
+from ingest.readings_csv import csv_chunks, value_names
+from ingest.store import Query, StoreError
 
 EXAMPLES = """
 partheland export readings --kind lamp --out lamps.csv
@@ -30,7 +26,6 @@ partheland export readings --kind parking --from 2026-01-10T00:00:00Z --to 2026-
 """
 CHUNK_BYTES = 1024 * 1024
 PROGRESS_BYTES = 64 * CHUNK_BYTES
-PROGRESS_ROWS = 500_000
 
 
 def main(argv: Sequence[str]) -> int:
@@ -117,52 +112,12 @@ def _write_from_files(settings: Settings, data: Path, query: Query, file: IO[byt
     store = make_stores(settings, data, RealClock())[0]
     try:
         store.open()
-        lines = csv_lines(store.scan(query), _names(store, query))
-        for count, line in enumerate(lines):
-            file.write(line)
-            if count and count % PROGRESS_ROWS == 0:
-                say(f"{count:,} readings")
-    except StoreError as error:
+        written = 0
+        for chunk in csv_chunks(store.scan(query), value_names(store, query)):
+            before, written = written, written + file.write(chunk.encode())
+            if written // PROGRESS_BYTES > before // PROGRESS_BYTES:
+                say(f"{written:,} bytes")
+    except (StoreError, ValueError) as error:
         raise BadInput(str(error)) from None
     finally:
         store.close()
-
-
-def _names(store: Store, query: Query) -> list[str]:
-    """The columns: the kind's values, then what devices of an open kind made up."""
-    known = list(VALUES[query.kind or ""])
-    if query.kind not in OPEN_KINDS:
-        return known
-    free = set(itertools.chain.from_iterable(reading.values for reading in store.scan(query)))
-    return known + sorted(free - set(known))
-
-
-class _Line:
-    """Where csv writes one line."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> None:
-        """Keep it."""
-        self.text = text
-
-
-def csv_lines(readings: Iterable[StoredReading], names: Sequence[str]) -> Iterator[bytes]:
-    """The file the centre would answer with, line by line."""
-    line = _Line()
-    writer = csv.writer(line, lineterminator="\n")
-    writer.writerow(["device_id", "t", "received", *(guarded(name) for name in names)])
-    yield line.text.encode()
-    for one in readings:
-        cells = [_cell(one.values.get(name)) for name in names]
-        writer.writerow([one.device_id, when(one.t_ms), when(one.received_ms), *cells])
-        yield line.text.encode()
-
-
-def _cell(value: Scalar | None) -> str | float:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return guarded(value)
-    return "" if value is None else value

@@ -11,8 +11,8 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api.readings import CHUNK_ROWS
 from ingest.duck import DuckStore
+from ingest.readings_csv import CHUNK_ROWS
 from ingest.store import Query, StoreAway, StoredReading
 from tests.api.conftest import client_of
 from tests.support.frames import T0, FedCentre, fed_centre, lamps, make_frame
