@@ -118,7 +118,8 @@ class IngestSettings(Table):
     )
     journal_gib_max: int = setting(
         20,
-        "Beyond this size the journal lets its oldest segments go, those that every store has written.",
+        "Beyond this size the journal lets its oldest segments go, read by every store or not (then it says so "
+        "loudly): a store that is away for months must not fill the disk that SOS needs.",
         low=1,
         high=100_000,
     )

@@ -14,7 +14,9 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import paho.mqtt.client as paho
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
 
 from core.clock import RealClock
 from tests.bench.load import device_name
@@ -71,13 +73,54 @@ def up(tmp_path: Path) -> Iterator[Up]:
     try:
         inventory = tmp_path / "inventory.csv"
         names = [device_name(number) for number in range(DEVICES)] + ["PROBE"]
-        inventory.write_text("\n".join(["device_id,kind,town", *(f"{name},lamp,naunhof" for name in names)]))
+        inventory.write_text(
+            "\n".join(["device_id,kind,town", "BUTTON,sos,naunhof", *(f"{name},lamp,naunhof" for name in names)])
+        )
         imported = ["inventory", "import", str(inventory), "--data", str(found.data)]
         subprocess.run([*found.command, *imported], check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
         time.sleep(5)
         yield found
     finally:
         found.stop()
+
+
+class Button:
+    """One SOS button that is pressed once a second and waits for the gateway's answer on …/down."""
+
+    def __init__(self, port: int) -> None:
+        self.answered: dict[int, float] = {}
+        self.pressed: dict[int, float] = {}
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="button")
+        self._client.on_message = self._hear
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        until("the button is connected", self._client.is_connected, 10)
+        self._client.subscribe("partheland/naunhof/sos/BUTTON/down", 1)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _hear(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
+        seq = json.loads(message.payload).get("ack", {}).get("seq")
+        if seq in self.pressed:
+            self.answered.setdefault(seq, time.monotonic())
+
+    def _run(self) -> None:
+        seq = 0
+        while not self._stopping.wait(1.0):
+            seq += 1
+            self.pressed[seq] = time.monotonic()
+            press = {"t": RealClock().now_ms(), "boot": 1, "seq": seq, "values": {"event": "test", "press_id": seq}}
+            self._client.publish("partheland/naunhof/sos/BUTTON/up", json.dumps(press), 1)
+
+    def stop(self) -> list[float]:
+        """Seconds from each press to its answer, sorted; every press must have one."""
+        self._stopping.set()
+        self._thread.join()
+        until("every press was answered", lambda: len(self.answered) == len(self.pressed), 10)
+        self._client.disconnect()
+        self._client.loop_stop()
+        return sorted(self.answered[seq] - at_s for seq, at_s in self.pressed.items())
 
 
 class Probe:
@@ -132,9 +175,12 @@ def test_the_path_end_to_end(up: Up) -> None:
     drained_s = time.monotonic() - sent_s
     show(before, loaded, up.costs(), total)
     print(f"backlog when the load ended: {drained_s:.1f} s")
-    probe = Probe(up)
+    probe, button = Probe(up), Button(int(up.contact["mqtt_port"]))
     total += play(up, max(20.0, SECONDS / 4), RATE)
     probe.stop()
+    answers = button.stop()
+    worst = f"p50 {answers[len(answers) // 2]:.3f} s, worst {answers[-1]:.3f} s, {len(answers)} presses"
+    print(f"SOS press → committed by the gateway and answered, at the same time: {worst}")
     delays = sorted(probe.delays_s)
     p50, p99 = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
     print(f"sent → queryable at {RATE:.0f}/s: p50 {p50:.2f} s, p99 {p99:.2f} s, {len(delays)} probes")
