@@ -16,7 +16,10 @@ class PlatformSettings(Table):
 
     data_dir: str = setting("var", "The folder for everything the platform keeps; relative to where it is started.")
     gateways: tuple[str, ...] = setting(
-        ("gw1",), "The gateways whose data the centre takes, by id.", pattern=ID, expected=ID_EXPECTED
+        ("gw1",),
+        "The gateways that the centre expects to hear, by id; a silent one is named.",
+        pattern=ID,
+        expected=ID_EXPECTED,
     )
 
 

@@ -31,6 +31,12 @@ def until(what: str, holds: Callable[[], bool], seconds: float = READY_S_MAX) ->
         time.sleep(0.05)
 
 
+def embedded_broker(folder: Path) -> ServerProcess:
+    """The broker that the platform brings along."""
+    program = require("broker", find_nats_server(), "nats-server is not beside this Python: run `make install`")
+    return mqtt_broker(folder, program)
+
+
 class Part:
     """`partheland gateway` or `partheland centre` as a process."""
 
@@ -76,14 +82,19 @@ class Part:
 class Platform:
     """Everything on ephemeral ports in one folder; InfluxDB beside DuckDB when a server is given."""
 
-    def __init__(self, folder: Path, influxd: InfluxServer | None = None, more_settings: str = "") -> None:
-        program = require("broker", find_nats_server(), "nats-server is not beside this Python: run `make install`")
+    def __init__(
+        self,
+        folder: Path,
+        influxd: InfluxServer | None = None,
+        more_settings: str = "",
+        broker: ServerProcess | None = None,
+    ) -> None:
         self.folder = folder
         self.data = folder / "data"
         self.data.mkdir(parents=True)
         self.influxd = influxd
         self.bucket = influxd.new_bucket(f"test-{uuid.uuid4()}") if influxd else ""
-        self.broker: ServerProcess = mqtt_broker(folder / "broker", program)
+        self.broker = broker or embedded_broker(folder / "broker")
         self.http_port = free_port()
         config = folder / "partheland.toml"
         config.write_text(self._settings() + more_settings)
