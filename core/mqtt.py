@@ -139,9 +139,7 @@ class Session:
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are durable here; from the handler only."""
-        for message in messages:
-            if message.qos:
-                self._client.ack(message.mid, message.qos)
+        self._client.acknowledge_all([message.mid for message in messages if message.qos])
 
     # -- the thread ------------------------------------------------------------------------------------------------
 

@@ -140,6 +140,7 @@ def test_a_broker_that_does_not_exist_is_no_mistake() -> None:
 
 
 def test_the_methods_of_paho_that_we_override_are_still_there() -> None:
+    assert list(inspect.signature(paho.Client._packet_queue).parameters)[1:5] == ["command", "packet", "mid", "qos"]
     for name in ("_sock_recv", "_handle_on_message"):
         ours, theirs = getattr(BatchClient, name), getattr(paho.Client, name)
         assert list(inspect.signature(ours).parameters) == list(inspect.signature(theirs).parameters)
