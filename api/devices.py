@@ -28,7 +28,8 @@ TOWNS = sorted(TOWN_IDS)
 class DeviceItem(Device):
     """A device of the inventory and what its counters say; null = it was never heard.
 
-    `last_heard` is the time of its newest reading, `lost` the gaps in its sequence numbers, `repeats` what came again.
+    `last_heard` is when it last spoke, be it with a repeat, `lost` the gaps in its sequence numbers, `repeats` what
+    came again.
     """
 
     last_heard: str | None = None
@@ -167,7 +168,7 @@ def with_counters(journal: Journal, found: Sequence[Device]) -> list[DeviceItem]
 def _item(known: Device, counted: Mapping[str, int]) -> DeviceItem:
     return DeviceItem(
         **{name: getattr(known, name) for name in DEVICE_COLUMNS},
-        last_heard=when(counted.get("last_t_ms")),
+        last_heard=when(counted.get("last_heard_ms") or None),
         heard=counted.get("heard"),
         lost=counted.get("lost"),
         repeats=counted.get("repeats"),

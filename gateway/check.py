@@ -13,8 +13,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from core.kinds import KIND_NUMBER, KINDS, Form, find_value
+from core.kinds import KIND_NUMBER, KINDS, SOS_EVENTS, Form, find_value
 from core.reading import Quality, Readings, from_rows
+from core.town import is_id
 from gateway.source import Row
 
 SOS = KIND_NUMBER["sos"]
@@ -61,7 +62,7 @@ def check(rows: Sequence[Row], received_ms: Sequence[int], limits: ClockLimits) 
     crowded = [number for number, row in enumerate(rows) if len(row.values) > VALUES_PER_READING_MAX]
     if crowded:
         rows = [_thin_out(row) if len(row.values) > VALUES_PER_READING_MAX else row for row in rows]
-    readings = _believe_clock(rows, received_ms, limits)
+    readings = _mark_unknown_events(_believe_clock(rows, received_ms, limits))
     doubts = [_crowded(number) for number in crowded]
     bad = _bad_values(rows, readings)
     if bad is None and not crowded:
@@ -114,6 +115,15 @@ def _is_name(name: str) -> bool:
     return 0 < len(name) <= VALUE_NAME_CHARACTERS_MAX and name.isprintable()
 
 
+def _mark_unknown_events(readings: Readings) -> Readings:
+    """A button's event that we do not know may be a press: it stays as it is, and the reading is suspicious."""
+    if "event" not in readings.names:
+        return readings
+    unknown = [event is not None and event not in SOS_EVENTS for event in readings.text_column("event")]
+    doubtful = np.array(unknown, dtype=np.bool_) & (readings.quality == Quality.GOOD)
+    return readings.with_quality(np.where(doubtful, np.uint8(Quality.SUSPICIOUS), readings.quality))
+
+
 def _bad_values(rows: Sequence[Row], readings: Readings) -> NDArray[np.bool_] | None:
     """bool[numbers + texts], True where a value can't stay; None when all can."""
     low, high, form = _limits(readings.names)
@@ -128,9 +138,14 @@ def _bad_values(rows: Sequence[Row], readings: Readings) -> NDArray[np.bool_] | 
     if not len(readings.texts):
         return bad if bad.any() else None
     text_expected = form[readings.kind[readings.text_row], readings.text_name]
-    too_long = np.array([len(text) > TEXT_CHARACTERS_MAX for text in readings.texts], dtype=np.bool_)
-    every = np.concatenate([bad, (text_expected != TEXT) | too_long])
+    names = [readings.names[number] for number in readings.text_name.tolist()]
+    unfit = [not _is_fit(name, text) for name, text in zip(names, readings.texts, strict=True)]
+    every = np.concatenate([bad, (text_expected != TEXT) | np.array(unfit, dtype=np.bool_)])
     return every if every.any() else None
+
+
+def _is_fit(name: str, text: str) -> bool:
+    return is_id(text) if name == "gateway" else len(text) <= TEXT_CHARACTERS_MAX
 
 
 def _said_flag(rows: Sequence[Row], count: int) -> NDArray[np.bool_]:
@@ -177,6 +192,8 @@ def _doubt(rows: Sequence[Row], readings: Readings, row: int, name_number: int) 
     said = rows[row].values[name]
     if value.form is Form.FLAG:
         return Doubt(row, "wrong_type", f"{name} is {found}, expected true or false")
+    if name == "gateway" and isinstance(said, str):
+        return Doubt(row, "bad_gateway_id", f"{name} is {found}, expected an id: A-Z a-z 0-9 _ -, 1 to 64 characters")
     if value.form is Form.TEXT and isinstance(said, str):
         return Doubt(row, "too_long", f"{name} has {len(said)} characters, expected at most {TEXT_CHARACTERS_MAX}")
     if value.form is Form.TEXT or isinstance(said, bool | str):

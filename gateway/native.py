@@ -16,8 +16,9 @@ from gateway.source import PAYLOAD_BYTES_MAX, Decoded, Refused, Row
 
 BACKFILL_MAX = 2000
 TOPIC_CHARACTERS_MAX = 200  # MQTT allows 65,535; the topics that are remembered must not fill the memory
-Count = Annotated[int, Meta(ge=0, le=2**53)]
-Instant = Annotated[int, Meta(ge=-(2**53), le=2**53)]
+INSTANT_MAX = 2**53  # beyond every calendar: such a time is absurd, and the check takes the time of receipt
+# Many firmwares write whole numbers as 812.0: JSON knows one kind of number.
+Count = Annotated[int, Meta(ge=0, le=2**53)] | Annotated[float, Meta(ge=0, le=2**53)]
 
 
 class NativeMessage(Struct):
@@ -26,7 +27,7 @@ class NativeMessage(Struct):
     boot: Count
     seq: Count
     values: dict[str, float | bool | str | None]
-    t: Instant | None = None
+    t: int | float | None = None
     ack: bool = False
 
 
@@ -71,15 +72,23 @@ class NativeSource:
             raise Refused("too_large", reason, speaker.device_id, speaker.kind)
         try:
             message = _decoder.decode(payload)
+            if isinstance(message, NativeMessage):
+                return Decoded([_row(speaker, message)], [], message.ack)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise _refuse(speaker, error) from None
-        if isinstance(message, NativeMessage):
-            return Decoded([_row(speaker, message)], [], message.ack)
         return _decode_backfill(speaker, message)
 
 
 def _row(speaker: NativeTopic, message: NativeMessage) -> Row:
-    return Row(speaker.device_id, speaker.kind, message.t, message.boot, message.seq, message.values)
+    t = None if message.t is None else int(min(max(message.t, -INSTANT_MAX), INSTANT_MAX))
+    boot, seq = _whole("boot", message.boot), _whole("seq", message.seq)
+    return Row(speaker.device_id, speaker.kind, t, boot, seq, message.values)
+
+
+def _whole(name: str, number: float) -> int:
+    if number != int(number):
+        raise msgspec.ValidationError(f"`{name}` is {number}, expected a whole number")
+    return int(number)
 
 
 def _refuse(speaker: NativeTopic, error: Exception) -> Refused:
@@ -90,6 +99,8 @@ def _refuse(speaker: NativeTopic, error: Exception) -> Refused:
 
 def _decode_backfill(speaker: NativeTopic, entries: list[Raw]) -> Decoded:
     """Each entry by itself: one that can't be read does not take the others with it."""
+    if not entries:
+        raise Refused("bad_message", "an empty list says nothing", speaker.device_id, speaker.kind)
     if len(entries) > BACKFILL_MAX:
         reason = f"{len(entries)} entries in one message; send at most {BACKFILL_MAX} at a time"
         raise Refused("too_many_entries", reason, speaker.device_id, speaker.kind)
@@ -97,10 +108,10 @@ def _decode_backfill(speaker: NativeTopic, entries: list[Raw]) -> Decoded:
     for number, entry in enumerate(entries):
         try:
             message = _entry_decoder.decode(entry)
+            rows.append(_row(speaker, message))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             answer = _refuse(speaker, error)
             refused.append(Refused(answer.code, f"entry {number}: {answer.reason}", speaker.device_id, speaker.kind))
             continue
-        rows.append(_row(speaker, message))
         ack_wanted = ack_wanted or message.ack
     return Decoded(rows, refused, ack_wanted)

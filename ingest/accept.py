@@ -21,10 +21,10 @@ from core.crashpoint import crashpoint
 from core.frame import Frame, FrameError
 from core.kinds import KIND_NUMBER
 from core.mqtt import Message
-from core.reading import Quality
+from core.reading import Quality, Readings, concat
 from core.sqlite import StorageFull
 from core.topics import ack_topic, gateway_of
-from ingest.books import Verdict
+from ingest.books import Asked, Verdict
 from ingest.journal import Entry, Journal
 
 log = logging.getLogger(__name__)
@@ -109,8 +109,8 @@ class Accept:
     def _judge(self, frame: Frame, before: Sequence[Entry]) -> NDArray[np.uint8]:
         """A verdict for every record of the frame, u1[records]; `before` are judged and not in the journal yet."""
 
-        def was_there(device_id: str, t_ms: NDArray[np.int64], seq: NDArray[np.int64]) -> NDArray[np.bool_]:
-            return self.journal.was_there(device_id, t_ms, seq) | _stands_in(before, device_id, t_ms, seq)
+        def was_there(device_id: str, asked: Asked) -> NDArray[np.bool_]:
+            return self.journal.was_there(device_id, asked) | asked.among(_accepted_of(before, device_id))
 
         readings = frame.readings
         verdict = np.full(len(frame), Verdict.REFUSED, dtype=np.uint8)
@@ -156,14 +156,11 @@ class Accept:
             return True
 
 
-def _stands_in(
-    entries: Sequence[Entry], device_id: str, t_ms: NDArray[np.int64], seq: NDArray[np.int64]
-) -> NDArray[np.bool_]:
-    """bool[k]: whether entries that are about to be appended accept the device's reading of that time and number."""
-    known: set[tuple[int, int]] = set()
+def _accepted_of(entries: Sequence[Entry], device_id: str) -> Readings:
+    """The device's readings in entries that are about to be appended."""
+    found = []
     for entry in entries:
         readings = entry.frame.readings
         mine = np.array([one == device_id for one in readings.device_ids], dtype=np.bool_)
-        mine &= entry.verdict[: len(readings)] == Verdict.ACCEPTED
-        known.update(zip(readings.t_ms[mine].tolist(), readings.seq[mine].tolist(), strict=True))
-    return np.array([one in known for one in zip(t_ms.tolist(), seq.tolist(), strict=True)], dtype=np.bool_)
+        found.append(readings.select(mine & (entry.verdict[: len(readings)] == Verdict.ACCEPTED)))
+    return concat(found)

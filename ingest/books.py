@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -32,7 +33,28 @@ class Verdict(IntEnum):
     REFUSED = 4  # by the gateway: the record is a refusal
 
 
-WasThere = Callable[[str, NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool_]]
+class Asked(NamedTuple):
+    """Readings of one device that are too old for its windows: i8[k] each; `told`: bool[k], the time is not ours."""
+
+    t_ms: NDArray[np.int64]
+    boot: NDArray[np.int64]
+    seq: NDArray[np.int64]
+    told: NDArray[np.bool_]
+
+    def among(self, there: Readings) -> NDArray[np.bool_]:
+        """bool[k]: which of them stand among these readings of the device.
+
+        By time and number, because two readings of one second are two, and a radio session's boot may have been
+        guessed; where the time is only that of the receipt, a repeat comes with another: then by boot and number.
+        """
+        by_time = set(zip(there.t_ms.tolist(), there.seq.tolist(), strict=True))
+        by_boot = set(zip(there.boot.tolist(), there.seq.tolist(), strict=True))
+        rows = zip(*(column.tolist() for column in self), strict=True)
+        found = [(t, seq) in by_time if told else (boot, seq) in by_boot for t, boot, seq, told in rows]
+        return np.array(found, dtype=np.bool_)
+
+
+WasThere = Callable[[str, Asked], NDArray[np.bool_]]
 
 
 class _State(msgspec.Struct, array_like=True):
@@ -52,24 +74,21 @@ class Books:
     def judge(self, frame: Frame, verdict: NDArray[np.uint8], was_there: WasThere) -> None:
         """Fill in who is a duplicate: `verdict` u1[readings] comes with ACCEPTED where the device is known.
 
-        `was_there(device_id, t_ms i8[k], seq i8[k])` asks about readings that are too old for the windows. Not the
-        time alone: two readings of one second are two. Not the boot: that of a radio session may have been guessed.
+        `was_there(device_id, asked)` is asked about readings that are too old for the windows, bool[k].
         """
         rows = np.flatnonzero(verdict == Verdict.ACCEPTED)
         readings = frame.readings
         slot, judged = self._judge_rows(readings, rows)
         verdict[rows[~judged.fresh]] = Verdict.DUPLICATE
-        asked = np.flatnonzero(judged.ask)
-        for one in np.unique(slot[asked]).tolist():
-            mine = asked[slot[asked] == one]
-            times, seqs = readings.t_ms[rows[mine]], readings.seq[rows[mine]]
-            found = was_there(self.windows.ids[one], times, seqs) | _seen_before(times, seqs)
-            for index, is_repeat in zip(mine.tolist(), found.tolist(), strict=True):
-                row = rows[index]
-                self.windows.note_old(
-                    one, int(readings.boot[row]), int(readings.seq[row]), int(readings.t_ms[row]), is_repeat
-                )
-                verdict[rows[index]] = Verdict.DUPLICATE if is_repeat else Verdict.ACCEPTED
+        old = np.flatnonzero(judged.ask)
+        for one in np.unique(slot[old]).tolist():
+            mine = rows[old[slot[old] == one]]
+            t_ms, seq = readings.t_ms[mine], readings.seq[mine]
+            asked = Asked(t_ms, readings.boot[mine], seq, t_ms != readings.received_ms[mine])
+            found = was_there(self.windows.ids[one], asked) | _seen_before(t_ms, seq)
+            for row, is_repeat in zip(mine.tolist(), found.tolist(), strict=True):
+                self.windows.note_old(one, int(readings.t_ms[row]), is_repeat)
+                verdict[row] = Verdict.DUPLICATE if is_repeat else Verdict.ACCEPTED
 
     def refold(self, frame: Frame, verdict: NDArray[np.uint8]) -> None:
         """Take in a block of the journal again, with the verdict that was written then."""
@@ -78,18 +97,16 @@ class Books:
         slot, judged = self._judge_rows(readings, rows)
         for index in np.flatnonzero(judged.ask).tolist():
             row = rows[index]
-            was_repeat = bool(verdict[row] == Verdict.DUPLICATE)
-            self.windows.note_old(
-                int(slot[index]), int(readings.boot[row]), int(readings.seq[row]), int(readings.t_ms[row]), was_repeat
-            )
+            self.windows.note_old(int(slot[index]), int(readings.t_ms[row]), bool(verdict[row] == Verdict.DUPLICATE))
 
     def _judge_rows(self, readings: Readings, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Judged]:
         """The device slots of these rows, and what the windows say of them."""
         slot = self.windows.slots([readings.device_ids[row] for row in rows.tolist()])
-        t_ms = readings.t_ms[rows]
-        # Where the time is that of the receipt the device told none, or an absurd one: a repeat comes with another. So
-        # does the repeat of a radio frame; its session is named by its start, which nobody forgets.
-        told = (t_ms != readings.received_ms[rows]) & (readings.boot[rows] < BOOT_IS_A_TIME)
+        t_ms, received_ms = readings.t_ms[rows], readings.received_ms[rows]
+        # Where the time is that of the receipt the device told none, or an absurd one. A radio session is named by its
+        # start, which nobody forgets: a lower one is an old one.
+        told = (t_ms != received_ms) & (readings.boot[rows] < BOOT_IS_A_TIME)
+        self.windows.hear(slot, received_ms)
         return slot, self.windows.judge(slot, readings.boot[rows], readings.seq[rows], t_ms, told)
 
     def enter(self, frame: Frame, verdict: NDArray[np.uint8], at_ms: int) -> None:

@@ -23,7 +23,7 @@ from core.crashpoint import crashpoint
 from core.frame import Frame
 from core.reading import Readings, concat
 from core.sqlite import Database, StorageError, StorageFull, sync_folder
-from ingest.books import Books
+from ingest.books import Asked, Books
 from ingest.segment import Block, Sealed, Segment
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 RECENT_RECORDS_MAX = 50_000
 DAY_MS = 86_400_000
 READ_RECORDS = 10_000
+EVER_MS = -(2**62)
 
 
 @dataclass(frozen=True)
@@ -264,11 +265,10 @@ class Journal:
         found: list[int] = self._positions.array[self._slots.array == slot].tolist()
         return found
 
-    def was_there(self, device_id: str, t_ms: NDArray[np.int64], seq: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """bool[k]: whether the device has an accepted reading with each of these times and sequence numbers."""
-        there = self.read_device(device_id, int(t_ms.min()))
-        known = set(zip(there.t_ms.tolist(), there.seq.tolist(), strict=True))
-        return np.array([one in known for one in zip(t_ms.tolist(), seq.tolist(), strict=True)], dtype=np.bool_)
+    def was_there(self, device_id: str, asked: Asked) -> NDArray[np.bool_]:
+        """bool[k]: which of these the device has as accepted readings."""
+        from_ms = int(asked.t_ms.min()) if asked.told.all() else EVER_MS
+        return asked.among(self.read_device(device_id, from_ms))
 
     def close(self) -> None:
         """Let go of all files."""

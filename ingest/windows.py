@@ -46,8 +46,8 @@ _COLUMNS: dict[str, tuple[tuple[int, ...], type, int]] = {
     "block": ((2, WORDS), np.int64, -1),
     "bits": ((2, WORDS), np.uint64, 0),
     "since_ms": ((2,), np.int64, np.iinfo(np.int64).min),
-    "window_t_ms": ((2,), np.int64, np.iinfo(np.int64).min),  # the newest time in each of the two windows
     "last_t_ms": ((), np.int64, np.iinfo(np.int64).min),
+    "last_heard_ms": ((), np.int64, 0),
     "heard_before": ((), np.int64, 0),
     "lost_before": ((), np.int64, 0),
     "repeats": ((), np.int64, 0),
@@ -89,15 +89,15 @@ class Windows:
         t_ms: NDArray[np.int64],
         told: NDArray[np.bool_],
     ) -> Judged:
-        """Judge and remember a batch in its order (all [n]; `told`: the device itself told the time, so it is the same
-        in a repeat). Rows to `ask` leave no trace: see `note_old`.
+        """Judge and remember a batch in its order (all [n]; `told`: the device itself told the time, so that it says
+        something about the order). Rows to `ask` leave no trace: see `note_old`.
         """
         first = _first_of_each(slot, boot, seq)
         self._greet(slot, boot)
         which = self._which_boot(slot, boot, t_ms)
         strange = first & (which == 2)
         if strange.any():
-            self._turn_boots(slot[strange], boot[strange], t_ms[strange])
+            self._turn_boots(slot[strange], boot[strange], t_ms[strange], told[strange])
             which = self._which_boot(slot, boot, t_ms)
         judgeable = first & (which < 2)
         rows = np.flatnonzero(judgeable)
@@ -106,27 +106,20 @@ class Windows:
         fresh[rows[fresh_rows]] = True
         ask = first & (which == 2)
         ask[rows[old_rows]] = True
-        known_t = self.columns["window_t_ms"][slot, np.minimum(which, 1)]
-        ask |= judgeable & ~fresh & told & (t_ms > known_t)
         self._count(slot, which, seq, t_ms, fresh, ask)
         return Judged(fresh, ask)
 
-    def note_old(self, slot: int, boot: int, seq: int, t_ms: int, is_repeat: bool) -> None:
-        """What the journal said of one row that was to be asked.
-
-        A new one, newer than all before, of a boot that we know: the device forgot its counter, and begins again.
-        """
+    def note_old(self, slot: int, t_ms: int, is_repeat: bool) -> None:
+        """What the journal said of one row that was to be asked."""
         if is_repeat:
             self.columns["repeats"][slot] += 1
             return
-        if t_ms > self.columns["last_t_ms"][slot] and boot in self.columns["boot"][slot].tolist():
-            row = [np.array([number], dtype=np.int64) for number in (slot, boot, seq, t_ms)]
-            if not self._is_free(slot, int(self._which_boot(row[0], row[1], row[3])[0]), seq):
-                self._begin_boot(slot, boot, t_ms)
-            self.judge(row[0], row[1], row[2], row[3], np.array([True]))
-            return
         self.columns["heard_before"][slot] += 1
         self.columns["last_t_ms"][slot] = max(t_ms, int(self.columns["last_t_ms"][slot]))
+
+    def hear(self, slot: NDArray[np.int64], received_ms: NDArray[np.int64]) -> None:
+        """These devices were heard at these times of receipt (both i8[n]), be it with a repeat."""
+        np.maximum.at(self.columns["last_heard_ms"], slot, received_ms)
 
     def _greet(self, slot: NDArray[np.int64], boot: NDArray[np.int64]) -> None:
         """Begin the first boot of devices never heard before, all at once; the few that come with two boots in one
@@ -150,9 +143,11 @@ class Windows:
         before = (boot == known[:, 1]) & (t_ms >= since[:, 1])
         return np.where(current, 0, np.where(before, 1, 2))
 
-    def _turn_boots(self, slot: NDArray[np.int64], boot: NDArray[np.int64], t_ms: NDArray[np.int64]) -> None:
-        """Boots never seen: a higher number begins a new boot; so does a lower one that is newer than all before
-        (the device's counter was reset). Anything else is an old boot, to be asked.
+    def _turn_boots(
+        self, slot: NDArray[np.int64], boot: NDArray[np.int64], t_ms: NDArray[np.int64], told: NDArray[np.bool_]
+    ) -> None:
+        """Boots never seen: a higher number begins a new boot; so does a lower one that is newer than all before by the
+        device's own clock (its counter was reset). Anything else is an old boot, to be asked.
         """
         order = np.lexsort((t_ms, boot, slot))
         columns = self.columns
@@ -164,7 +159,7 @@ class Windows:
             was_reset = number < current
             if not was_reset:
                 self._begin_boot(one, number, int(columns["since_ms"][one, 0]))
-            elif t_ms[row] > columns["last_t_ms"][one]:
+            elif told[row] and t_ms[row] > columns["last_t_ms"][one]:
                 self._begin_boot(one, number, int(t_ms[row]))
 
     def _begin_boot(self, slot: int, number: int, since_ms: int) -> None:
@@ -173,21 +168,12 @@ class Windows:
         before = columns["last_seq"][slot, 1] - columns["first_seq"][slot, 1] + 1 - columns["heard"][slot, 1]
         columns["lost_before"][slot] += max(0, int(before))
         columns["heard_before"][slot] += columns["heard"][slot, 1]
-        for name in ("boot", "first_seq", "last_seq", "heard", "block", "bits", "since_ms", "window_t_ms"):
+        for name in ("boot", "first_seq", "last_seq", "heard", "block", "bits", "since_ms"):
             columns[name][slot, 1] = columns[name][slot, 0]
             columns[name][slot, 0] = _COLUMNS[name][2]
         columns["boot"][slot, 0] = number
         columns["since_ms"][slot, 0] = since_ms
         columns["boots"][slot] += 1
-
-    def _is_free(self, slot: int, which: int, seq: int) -> bool:
-        """Whether the number can still be marked in one of the two windows; which == 2 is neither of them."""
-        if which == 2:
-            return False
-        place = (slot, which, seq // WORD_BITS % WORDS)
-        there = self.columns["block"][place]
-        is_marked = int(self.columns["bits"][place]) >> seq % WORD_BITS & 1
-        return bool(there < seq // WORD_BITS or (there == seq // WORD_BITS and not is_marked))
 
     def _mark(
         self, slot: NDArray[np.int64], which: NDArray[np.int64], seq: NDArray[np.int64]
@@ -223,7 +209,6 @@ class Windows:
         np.minimum.at(columns["first_seq"], place, seq[fresh])
         np.maximum.at(columns["last_seq"], place, seq[fresh])
         np.add.at(columns["heard"], place, 1)
-        np.maximum.at(columns["window_t_ms"], place, t_ms[fresh])
         np.maximum.at(columns["last_t_ms"], slot[fresh], t_ms[fresh])
         np.add.at(columns["repeats"], slot[~fresh & ~ask], 1)
 
@@ -244,6 +229,7 @@ class Windows:
             "boot": int(one["boot"][0]),
             "last_seq": int(one["last_seq"][0]),
             "last_t_ms": int(one["last_t_ms"]),
+            "last_heard_ms": int(one["last_heard_ms"]),
         }
 
     def to_bytes(self) -> bytes:

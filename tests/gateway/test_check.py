@@ -44,7 +44,9 @@ def test_nothing_is_judged_to_be_nothing() -> None:
         ("lamp", "relay_closed", 0.5, "wrong_type", "relay_closed is 0.5, expected true or false"),
         ("lamp", "relay_closed", "yes", "wrong_type", "relay_closed is 'yes', expected true or false"),
         ("lamp", "gateway", 7.0, "wrong_type", "gateway is 7.0, expected a text"),
-        ("lamp", "gateway", "g" * 65, "too_long", "gateway has 65 characters, expected at most 64"),
+        ("lamp", "gateway", "g" * 65, "bad_gateway_id", "expected an id"),
+        ("lamp", "gateway", "bad id!", "bad_gateway_id", "gateway is 'bad id!', expected an id"),
+        ("sos", "event", "e" * 65, "too_long", "event has 65 characters, expected at most 64"),
         ("lamp", "watts", 35.0, "unknown_value", "'watts' is no value of kind 'lamp' (it said 35.0)"),
         ("lamp", "occupied", True, "unknown_value", "'occupied' is no value of kind 'lamp'"),
         ("lamp", "", 1.0, "unknown_value", "'' is no value"),
@@ -147,3 +149,11 @@ def test_nan_is_not_reported_and_not_zero() -> None:
     checked = judge(row({"power_w": math.nan, "dim_pct": 50.0, "relay_closed": True}))
     assert checked.readings.value_dicts() == [{"dim_pct": 50.0, "relay_closed": True}]
     assert np.isnan(checked.readings.column("power_w")).all()
+
+
+@pytest.mark.parametrize(("event", "quality"), [("press", Quality.GOOD), ("explode", Quality.SUSPICIOUS)])
+def test_an_event_that_we_do_not_know_may_be_a_press_and_is_kept_as_suspicious(event: str, quality: Quality) -> None:
+    checked = check([Row("S1", "sos", T0_MS, 1, 1, {"event": event, "press_id": 3})], [T0_MS], ClockLimits())
+    assert checked.readings.value_dicts() == [{"event": event, "press_id": 3.0}]
+    assert checked.readings.quality.tolist() == [quality]
+    assert checked.doubts == []

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from core.frame import Frame
 from core.reading import Readings, concat
-from ingest.books import Books, Verdict
+from ingest.books import Asked, Books, Verdict
 from ingest.windows import SEQ_WINDOW
 from tests.support.records import T0_MS, frame, reading, refusal
 
@@ -18,17 +18,16 @@ class Memory:
     """What the journal would say: every accepted (device, t, seq)."""
 
     def __init__(self) -> None:
-        self.known: set[tuple[str, int, int]] = set()
+        self.known: list[Readings] = []
         self.questions = 0
 
-    def was_there(self, device_id: str, t_ms: NDArray[np.int64], seq: NDArray[np.int64]) -> NDArray[np.bool_]:
+    def was_there(self, device_id: str, asked: Asked) -> NDArray[np.bool_]:
         self.questions += 1
-        pairs = zip(t_ms.tolist(), seq.tolist(), strict=True)
-        return np.array([(device_id, t, number) in self.known for t, number in pairs])
+        there = concat(self.known)
+        return asked.among(there.select(np.array([one == device_id for one in there.device_ids], dtype=np.bool_)))
 
     def take(self, readings: Readings, verdict: NDArray[np.uint8]) -> None:
-        rows = zip(readings.device_ids, readings.t_ms.tolist(), readings.seq.tolist(), verdict.tolist(), strict=True)
-        self.known |= {(device_id, t, seq) for device_id, t, seq, one in rows if one == Verdict.ACCEPTED}
+        self.known.append(readings.select(verdict == Verdict.ACCEPTED))
 
 
 def said(*rows: tuple[int, int, int], device_id: str = "L1") -> Readings:
@@ -71,13 +70,19 @@ def test_two_readings_of_one_instant_are_two_also_when_they_come_late() -> None:
     assert judge(books, memory, said((1, 8, 1500), (1, 9, 1500))) == [D, A]
 
 
-def test_a_device_that_forgot_its_boot_counter_loses_nothing() -> None:
+def test_a_device_that_stamps_each_try_anew_is_still_heard_once() -> None:
     books, memory = Books(), Memory()
-    judge(books, memory, said(*((1, seq, seq) for seq in range(1, 100))))
-    again = said(*((1, seq, 1000 + seq) for seq in range(1, 200)))
-    assert judge(books, memory, again) == [A] * 199
-    assert judge(books, memory, again) == [D] * 199
-    assert judge(books, memory, said((1, 50, 50))) == [D]
+    assert judge(books, memory, said((3, 1, 0), (3, 1, 5))) == [A, D]
+    assert judge(books, memory, said((3, 1, 900))) == [D]
+
+
+def test_old_boots_without_a_clock_are_told_apart_by_their_numbers_alone() -> None:
+    books, memory = Books(), Memory()
+    for boot in (3, 4, 5):
+        assert judge(books, memory, untimed(boot, 1, boot * 1000)) == [A]
+    assert judge(books, memory, untimed(3, 1, 9000)) == [D]
+    assert judge(books, memory, concat([untimed(3, 2, 9100), untimed(2, 1, 9100), untimed(2, 1, 9200)])) == [A, A, D]
+    assert judge(books, memory, concat([untimed(4, 1, 9300), untimed(5, 1, 9300), untimed(2, 1, 9400)])) == [D, D, D]
 
 
 def test_a_device_without_a_clock_is_told_apart_by_its_numbers_alone() -> None:

@@ -64,6 +64,21 @@ def test_a_counter_of_boots_that_was_reset_begins_anew_and_old_boots_of_the_same
     assert verdicts(windows, one(1, boot=1, t=100)) == "a"
 
 
+def test_within_the_last_two_boots_a_number_is_one_reading_whatever_time_it_says() -> None:
+    windows = Windows()
+    assert verdicts(windows, one(1, boot=3, t=100)) == "n"
+    assert verdicts(windows, one(1, boot=3, t=105), one(2, boot=3, t=106)) == "rn"
+
+
+def test_an_old_boot_without_a_clock_does_not_push_out_the_last_two() -> None:
+    windows = Windows()
+    for boot in (3, 4, 5):
+        verdicts(windows, one(1, boot=boot, t=boot * 100))
+    late = windows.judge(windows.slots(["L1"]), np.array([3]), np.array([1]), np.array([900]), np.array([False]))
+    assert (late.fresh.tolist(), late.ask.tolist()) == ([False], [True])
+    assert verdicts(windows, one(1, boot=4, t=950), one(1, boot=5, t=960)) == "rr"
+
+
 def test_numbers_as_large_as_a_message_may_say_are_told_apart() -> None:
     windows = Windows()
     huge = [0, 2**31, 2**37, 2**38, 2**53 - 64, 2**53]
@@ -85,6 +100,7 @@ def test_gaps_repeats_and_boots_are_counted() -> None:
         verdicts(windows, *batch)
     assert windows.counted("L1") == {
         "heard": 6, "lost": 3, "repeats": 1, "boots": 3, "boot": 3, "last_seq": 1, "last_t_ms": 30_000_001,
+        "last_heard_ms": 0,
     }  # fmt: skip
     assert windows.counted("L2") is None
 
@@ -105,6 +121,7 @@ class WindowsAgainstMemory(RuleBasedStateMachine):
         self.accepted: set[Heard] = set()
         self.counted: dict[str, int] = {"L1": 0, "L2": 0}
         self.floor = {"L1": 0, "L2": 0}
+        self.highest = 0
 
     devices = st.sampled_from(["L1", "L2"])
 
@@ -123,7 +140,7 @@ class WindowsAgainstMemory(RuleBasedStateMachine):
         for index, heard in enumerate(batch):
             known = heard in self.accepted or heard in fresh_now
             if judged.ask[index]:
-                self.windows.note_old(self.windows.slot_of[heard[0]], *heard[1:], known)
+                self.windows.note_old(self.windows.slot_of[heard[0]], heard[3], known)
                 is_fresh = not known
             else:
                 is_fresh = bool(judged.fresh[index])
@@ -161,13 +178,16 @@ class WindowsAgainstMemory(RuleBasedStateMachine):
 
     @rule(device=devices)
     def reset_the_counter_of_boots(self, device: str) -> None:
-        """To any number, also to that of the last boot: a device without a memory says 1 each time."""
-        if self.said[device]:
-            self.tell([self.said[device][-1]])  # the last one before it was heard: the near past is known
-            self.boot[device] = 1
+        """To a number that is none of the last two boots: within those, boot and seq are what a reading is known by."""
+        for _ in range(2):
+            self.highest += 1000  # far away, so that the counter does not come back to them after the reset
+            self.boot[device] = self.highest
             self.seq[device] = 0
             self.tell([self.make(device, 1)])
-            self.floor[device] = self.now
+        self.boot[device] = 1
+        self.seq[device] = 0
+        self.tell([self.make(device, 1)])
+        self.floor[device] = self.now
 
     @rule()
     def restart(self) -> None:

@@ -132,8 +132,8 @@ MUTATIONS = (
     Mutation(
         "an old reading is judged with what stands beside it",
         "ingest/accept.py",
-        "self.journal.was_there(device_id, t_ms, seq) | _stands_in(before, device_id, t_ms, seq)",
-        "self.journal.was_there(device_id, t_ms, seq)",
+        "self.journal.was_there(device_id, asked) | asked.among(_accepted_of(before, device_id))",
+        "self.journal.was_there(device_id, asked)",
         "tests/ingest/test_accept.py::test_an_old_reading_that_stands_in_two_frames_of_one_batch_is_accepted_once",
     ),
     Mutation(
