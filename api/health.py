@@ -12,6 +12,8 @@ from api.centre import AskCentre, Centre, as_json
 from api.door import Bearer, is_admin
 from api.problems import ProblemError
 
+CANARY_SILENT_S_MAX = 30.0
+
 
 @dataclass(frozen=True)
 class Health:
@@ -59,6 +61,12 @@ def _reasons(centre: Centre) -> list[str]:
             reasons.append(f"The broker did not take the subscription of the lane {lane} yet.")
     if any(accept.full for accept in ingest.accepts.values()):
         reasons.append("There is no room for the journal; free disk space, the gateways keep what comes meanwhile.")
+    silent_s = ingest.canary_silent_s()
+    if silent_s is not None and silent_s > CANARY_SILENT_S_MAX:
+        reasons.append(
+            f"Nothing that the broker must keep came through for {CANARY_SILENT_S_MAX:.0f} s; "
+            "see whether its disk is full, devices keep their messages meanwhile."
+        )
     for writer in ingest.writers:
         state = writer.state()
         if state.position is None and state.trouble is None:
@@ -78,4 +86,8 @@ def _notes(centre: Centre, tell_all: bool) -> list[str]:
             what = "waits for a person" if state.needs_person else "is away"
             why = f": {state.trouble}" if tell_all else ""
             notes.append(f"The store {writer.store.name} {what}, its readings wait in the journal{why}.")
+    for gateway, status in list(centre.ingest.gateways.items()):
+        if status.get("full") is True:
+            who = f"The gateway {gateway}" if tell_all else "A gateway"
+            notes.append(f"{who} has no room for its spool; free disk space, devices keep their messages meanwhile.")
     return notes

@@ -7,6 +7,7 @@ from typing import NamedTuple
 NATIVE_FILTER = "partheland/+/+/+/up"
 NATIVE_SOS_FILTER = "partheland/+/sos/+/up"
 CENTRE_TOPIC = "partheland/centre"
+CANARY_TOPIC = "partheland/canary"
 UPLINK_FILTERS = {lane: f"partheland/uplink/+/{lane}" for lane in ("sos", "telemetry")}
 STATUS_FILTER = "partheland/status/+"
 

@@ -44,7 +44,7 @@ class Centre:
             answer = _OPENER.open(request, timeout=timeout_s)
         except urllib.error.HTTPError as error:
             if error.code >= 500 or error.code in (401, 403, 404):
-                raise BadInput(f"the centre at {self.http} answers {error.code} to {path}: {_why(error)}") from None
+                raise BadInput(f"the centre at {self.http} answers {error.code} to {path}: {why(error)}") from None
             answer = error
         except (OSError, HTTPException) as error:
             reason = getattr(error, "reason", None) or error
@@ -72,14 +72,14 @@ class Centre:
             return False
 
 
-def _why(error: urllib.error.HTTPError) -> str:
+def why(answer: HTTPResponse | urllib.error.HTTPError) -> str:
     """The reason in an answer: the detail of a problem (RFC 9457), or its first characters."""
-    text = error.read(10_000).decode(errors="replace")
+    text = answer.read(10_000).decode(errors="replace")
     try:
         problem = json.loads(text)
         return str(problem.get("detail") or problem.get("title") or text[:200])
     except (ValueError, AttributeError):
-        return text[:200].strip() or str(error.reason)
+        return text[:200].strip() or str(answer.reason)
 
 
 def write_contact(data: Path, centre: Centre) -> None:

@@ -43,7 +43,10 @@ def add_options(parser: Parser, lapse: bool = True) -> None:
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
-    """Settings from file, environment and command line. Raises SettingsError or BadInput; makes the data folder."""
+    """Settings from file, environment and command line; makes the data folder. Raises SettingsError or BadInput.
+
+    What the process writes from here on is for its own user only.
+    """
     asked: dict[str, dict[str, object]] = {"platform": {}, "http": {}, "broker": {}}
     if arguments.data is not None:
         asked["platform"]["data_dir"] = arguments.data
@@ -55,6 +58,7 @@ def read_options(arguments: argparse.Namespace) -> Options:
         asked["http"]["bind"] = asked["broker"]["bind"] = LOOPBACK
     settings = load(arguments.config, os.environ, asked)
     clock = _clock(arguments)
+    keep_to_ourselves()
     data = make_folder(Path(settings.platform.data_dir))
     return Options(settings, data, arguments.dev, clock, arguments.log_json)
 
@@ -80,6 +84,11 @@ def lapse_arguments(clock: Clock) -> list[str]:
     if not isinstance(clock, LapseClock):
         return []
     return ["--start", str(clock.start_ms), "--speed", repr(clock.speed), "--clock-origin", str(clock.origin_ms)]
+
+
+def keep_to_ourselves() -> None:
+    """Files and folders that this process makes from now on are not for other users of the machine."""
+    os.umask(0o077)
 
 
 def make_folder(path: Path) -> Path:

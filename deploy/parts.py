@@ -7,6 +7,7 @@ from pathlib import Path
 from core.clock import Clock
 from core.inventory import Inventory
 from core.settings import Settings
+from deploy.output import BadInput
 from ingest.duck import DuckStore
 from ingest.influx import InfluxStore
 from ingest.store import Store
@@ -19,6 +20,17 @@ S_PER_DAY = 86_400
 def make_inventory(data: Path) -> Inventory:
     """The inventory of a data folder, not yet open."""
     return Inventory(data / INVENTORY_NAME)
+
+
+def make_stores_of_stopped(settings: Settings, data: Path, clock: Clock) -> list[Store]:
+    """As `make_stores`, for the files of a stopped platform. Raises BadInput when its store was another one."""
+    duckdb = data / settings.store.duckdb_file
+    if settings.store.kind == "duckdb" and (data / INFLUX_POSITION_NAME).exists() and not duckdb.exists():
+        raise BadInput(
+            f"the readings of {data} are in InfluxDB ({INFLUX_POSITION_NAME} is there, {duckdb.name} is not); "
+            "name the platform's settings with --config"
+        )
+    return make_stores(settings, data, clock)
 
 
 def make_stores(settings: Settings, data: Path, clock: Clock) -> list[Store]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,13 +14,22 @@ from core.device import Device
 from core.inventory_csv import export_devices, parse_inventory
 from core.kinds import KINDS
 from core.town import TOWN_IDS
+from deploy.options import add_data_options
+from deploy.output import Parser
 from deploy.replay_lorawan import FORMS, lorawan_messages
 from deploy.replay_source import Outgoing, ReplayError, ReplayOptions, Tally, open_lines
 from deploy.replay_tables import occupancy_messages, reading_messages
 
 AS = (*FORMS, "occupancy", "readings")
 PROGRESS_EVERY = 10_000
-EXAMPLE = "example: partheland replay d1d1e80000000032_campusiot.ndjson.gz --as chirpstack3 --commission"
+EXAMPLES = """
+partheland replay frames.ndjson.gz --as chirpstack4 --data var/try --commission
+partheland replay frames.ndjson.gz --as chirpstack3 --data var/try --commission
+partheland replay frames.ndjson --as ttn3 --town machern --commission
+partheland replay frames.ndjson --as helium --limit 100 --commission
+partheland replay parking.csv --as occupancy --timezone Europe/London --commission
+partheland replay lamps.csv --as readings
+"""
 
 Publish = Callable[[str, bytes], None]
 
@@ -43,16 +52,21 @@ def devices_of(path: Path, form: str, options: ReplayOptions) -> list[Device]:
     return sorted(tally.devices.values(), key=lambda device: device.device_id)
 
 
-def main(argv: Sequence[str], publish: Publish, commission: Callable[[str], None] | None = None) -> int:
+def run(
+    arguments: argparse.Namespace,
+    publish: Publish,
+    commission: Callable[[str], None] | None = None,
+    inventory: Callable[[], str] | None = None,
+) -> int:
     """Replay a file through `publish`; with --commission, `commission` first gets its devices as inventory CSV.
 
-    Without a `commission` the rows are printed. Returns 0 when something was sent, 1 for a file that is no such file.
-    What `publish` raises goes through.
+    Without a `commission` the rows are printed. `inventory` gives the platform's devices as CSV; it is asked for the
+    kinds of readings when neither --kind nor --inventory tells them. Returns 0 when something was sent and no line was
+    left out, else 1. What `publish` raises goes through.
     """
-    arguments = parser().parse_args(argv)
     tally = Tally()
     try:
-        options = _options(arguments)
+        options = _options(arguments, inventory)
         if arguments.commission:
             rows = export_devices(devices_of(arguments.file, arguments.form, options))
             print(rows, end="") if commission is None else commission(rows)
@@ -66,31 +80,34 @@ def main(argv: Sequence[str], publish: Publish, commission: Callable[[str], None
         return 1
     for sentence in tally.sentences():
         print(sentence, file=sys.stderr)
-    return 0 if tally.sent else 1
+    return 0 if tally.sent and not tally.unusable else 1
 
 
-def _options(arguments: argparse.Namespace) -> ReplayOptions:
+def _options(arguments: argparse.Namespace, inventory: Callable[[], str] | None) -> ReplayOptions:
     try:
         ZoneInfo(arguments.timezone)
     except (ZoneInfoNotFoundError, ValueError):
         raise ReplayError(f"'{arguments.timezone}' is no time zone; expected e.g. Europe/Berlin") from None
-    kinds = {}
+    rows = ""
     if arguments.inventory is not None:
-        parsed = parse_inventory("".join(open_lines(arguments.inventory)))
-        kinds = {device.device_id: device.kind for device in parsed.devices}
+        rows = "".join(open_lines(arguments.inventory))
+    elif inventory is not None and arguments.form == "readings" and not arguments.kind:
+        rows = inventory()
+    kinds = {device.device_id: device.kind for device in parse_inventory(rows).devices} if rows else {}
     return ReplayOptions(arguments.town, arguments.kind, arguments.timezone, arguments.application, kinds)
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line of `partheland replay`; the CLI may use it as a parent."""
-    made = argparse.ArgumentParser("partheland replay", description=__doc__, epilog=EXAMPLE)
-    made.add_argument("file", type=Path, help="the file; may be packed with gzip")
+def parser() -> Parser:
+    """The command line of `partheland replay`."""
+    made = Parser("replay", "Sends a file of real messages through the platform; says what was odd.", EXAMPLES)
+    made.add_argument("file", type=Path, metavar="FILE", help="the file; may be packed with gzip")
     made.add_argument("--as", dest="form", choices=AS, required=True, help="what the file holds")
     made.add_argument("--town", choices=sorted(TOWN_IDS), default="naunhof", help="town of the devices (naunhof)")
     made.add_argument("--kind", choices=KINDS, default="", help="kind of the devices (else: inventory, or other)")
     made.add_argument("--timezone", default="Europe/Berlin", help="of times without zone in occupancy files")
     made.add_argument("--application", default="replay", help="application in network servers' topics (replay)")
-    made.add_argument("--inventory", type=Path, help="inventory CSV to look up kinds in")
+    made.add_argument("--inventory", type=Path, help="inventory CSV to look up kinds in (for readings: the platform's)")
     made.add_argument("--commission", action="store_true", help="import the file's devices into the inventory first")
     made.add_argument("--limit", type=int, help="send at most so many messages")
+    add_data_options(made)
     return made

@@ -30,19 +30,21 @@ class RecordError(ValueError):
 
 
 def lorawan_messages(lines: Iterable[str], form: str, options: ReplayOptions, tally: Tally) -> Iterator[Outgoing]:
-    """The messages of a capture, in its order. `form` is one of FORMS."""
+    """The messages of a capture, in its order; empty lines are passed over. `form` is one of FORMS."""
     counters = _Counters(tally)
-    for line in lines:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         tally.lines += 1
         try:
             record = _parse(line)
             outgoing, what, dev_eui, name = FORMS[form](record, options)
             counters.look(dev_eui or name, what, outgoing.payload)
         except RecordError as reason:
-            tally.unusable[str(reason)] += 1
+            tally.leave_out(number, str(reason))
             continue
         except (TypeError, AttributeError, LookupError, ValueError, OverflowError):
-            tally.unusable[f"a record that is not as {form} writes it"] += 1
+            tally.leave_out(number, f"a record that is not as {form} writes it")
             continue
         _note_device(tally, options, dev_eui, name)
         tally.sent[what] += 1

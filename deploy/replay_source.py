@@ -15,6 +15,7 @@ from typing import NamedTuple
 from core.device import Device
 from core.town import is_id
 
+PLACES_SHOWN_MAX = 5
 _NO_ID_CHARACTER = re.compile(r"[^A-Za-z0-9_-]+")
 
 
@@ -42,21 +43,37 @@ class ReplayOptions:
 
 @dataclass
 class Tally:
-    """What was read, and what was odd about it. `unusable` = lines that gave no message, by reason."""
+    """What was read, and what was odd about it.
+
+    `unusable` = lines that gave no message, by reason; `places` = the numbers of the first of them, by reason.
+    """
 
     lines: int = 0
     sent: Counter[str] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
     unusable: Counter[str] = field(default_factory=Counter)
+    places: dict[str, list[int]] = field(default_factory=dict)
     devices: dict[str, Device] = field(default_factory=dict)
+
+    def leave_out(self, line: int, reason: str) -> None:
+        """This line of the file, counted from 1, gives no message."""
+        self.unusable[reason] += 1
+        places = self.places.setdefault(reason, [])
+        if len(places) < PLACES_SHOWN_MAX:
+            places.append(line)
 
     def sentences(self) -> list[str]:
         """The report: what was sent, what was odd, what could not be used."""
         sent = ", ".join(f"{count:,} {what}" for what, count in self.sent.most_common()) or "none"
         told = [f"Lines read: {self.lines:,}. Devices: {len(self.devices):,}. Messages sent: {sent}."]
         told += [f"Odd, and sent as it is: {what}: {count:,}." for what, count in self.odd.most_common() if count]
-        told += [f"Not sent: {why}: {count:,}." for why, count in self.unusable.most_common()]
+        told += [f"Not sent: {why}: {count:,} ({self._where(why)})." for why, count in self.unusable.most_common()]
         return told
+
+    def _where(self, reason: str) -> str:
+        places, count = self.places[reason], self.unusable[reason]
+        more = ", …" if count > len(places) else ""
+        return f"line{'s' if count > 1 else ''} {', '.join(map(str, places))}{more}"
 
 
 def open_lines(path: Path) -> Iterator[str]:

@@ -55,7 +55,7 @@ def occupancy_messages(lines: Iterable[str], options: ReplayOptions, tally: Tall
         try:
             device_id, t_ms, occupied, capacity = _occupancy(cells, zone)
         except ValueError as reason:
-            tally.unusable[str(reason)] += 1
+            tally.leave_out(rows.line_num, str(reason))
             continue
         seq, repeat = numbering.number(device_id, (t_ms, occupied))
         tally.odd["exact repeats of a line (sent with the same seq)"] += repeat
@@ -122,12 +122,12 @@ def reading_messages(lines: Iterable[str], options: ReplayOptions, tally: Tally)
             if device_id != as_id(device_id) or not device_id:
                 raise ValueError("device_id is no id")
             if not kind:
-                raise ValueError("the device's kind is not known: give --kind or --inventory")
+                raise ValueError("the device is in no inventory: import it, or give --kind or --inventory")
             t_ms = parse_instant_ms(row["t"] or "")
             values = {name: _scalar(text) for name, text in row.items() if _is_told(name, text)}
             boot, seq, repeat = _place(row, numbering, device_id, (t_ms, tuple(values.items())))
         except ValueError as reason:
-            tally.unusable["t is no time" if "no instant" in str(reason) else str(reason)] += 1
+            tally.leave_out(rows.line_num, "t is no time" if "no instant" in str(reason) else str(reason))
             continue
         tally.odd["exact repeats of a line (sent with the same seq)"] += repeat
         tally.sent[kind] += 1
@@ -144,7 +144,10 @@ def _place(row: dict[str, str], numbering: _Numbering, device_id: str, content: 
     number, repeat = numbering.number(device_id, content)
     if not row.get("boot") or not row.get("seq"):
         return 1, number, repeat
-    boot, seq = int(row["boot"]), int(row["seq"])
+    try:
+        boot, seq = int(row["boot"]), int(row["seq"])
+    except ValueError:
+        raise ValueError("boot or seq is no whole number") from None
     if not (0 <= boot <= INT_MAX and 0 <= seq <= INT_MAX):
         raise ValueError("boot or seq is out of range")
     return boot, seq, repeat

@@ -7,6 +7,7 @@ up. Only what a child says about bad input (exit code 1) before it ever was read
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import signal
@@ -53,6 +54,7 @@ class Child:
     failures: int = 0
     started_at_s: float = 0.0
     due_at_s: float = 0.0
+    kill_at_s: float = math.inf
     last_line: str = ""
     reader: threading.Thread | None = field(default=None, repr=False)
 
@@ -71,6 +73,7 @@ class Child:
             errors="replace",
         )
         self.started_at_s = now_s
+        self.kill_at_s = math.inf
         self.reader = threading.Thread(target=self._read, args=(self.process,), daemon=True)
         self.reader.start()
 
@@ -143,6 +146,21 @@ class Supervisor:
         finally:
             self.stop()
 
+    def pid(self, name: str) -> int | None:
+        """The process of a child; None while it has none."""
+        process = self._child(name).process
+        return None if process is None else process.pid
+
+    def restart(self, name: str) -> None:
+        """Ask a child to end, and kill it at its deadline; it starts again as each does that ended. Does not wait."""
+        child = self._child(name)
+        if child.process is not None:
+            child.process.terminate()
+            child.kill_at_s = self.clock.monotonic_s() + child.part.stop_s_max
+
+    def _child(self, name: str) -> Child:
+        return next(child for child in self.children if child.part.name == name)
+
     def _start(self, child: Child, now_s: float) -> None:
         child.start(now_s)
         assert child.process is not None, "it was started just now"
@@ -157,6 +175,8 @@ class Supervisor:
             if now_s >= child.due_at_s:
                 self._start(child, now_s)
             return
+        if now_s >= child.kill_at_s:
+            child.process.kill()
         child.was_ready = child.was_ready or child.part.ready()
         if now_s - child.started_at_s > STEADY_S:
             child.failures = 0

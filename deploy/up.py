@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.clock import RealClock
+from deploy.canary import Canary
 from deploy.contact import Centre
 from deploy.credentials import NAME as SECRETS
 from deploy.logs import LineFormatter, rotated
@@ -23,6 +24,7 @@ from deploy.options import (
     port_answers,
     reachable,
     require_free_port,
+    signed_in,
 )
 from deploy.output import EXIT_OK, BadInput, say, tell, tell_json
 from deploy.serving import StopRequest
@@ -62,8 +64,34 @@ def run_up(options: Options, config: Path | None, as_json: bool) -> int:
             announce,
             pass_fds=(lock,),
         )
-        supervisor.run(stop.runs, lambda: _tell_ready(options, addresses, as_json, announce))
+        with _tended(options, supervisor, stop.runs) as runs:
+            supervisor.run(runs, lambda: _tell_ready(options, addresses, as_json, announce))
     return EXIT_OK
+
+
+@contextmanager
+def _tended(options: Options, supervisor: Supervisor, runs: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+    """`runs`, which also looks after the embedded broker's canary; a broker elsewhere is not ours to restart."""
+    if not options.settings.broker.embedded:
+        yield runs
+        return
+    canary = Canary(
+        signed_in(options).broker_login(),
+        options.data,
+        lambda: supervisor.pid("broker"),
+        lambda: supervisor.restart("broker"),
+        supervisor.announce,
+        supervisor.clock,
+    )
+
+    def look_and_run() -> bool:
+        canary.look()
+        return runs()
+
+    try:
+        yield look_and_run
+    finally:
+        canary.stop()
 
 
 def parts_of(options: Options, config: Path | None) -> list[Part]:

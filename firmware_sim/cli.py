@@ -30,6 +30,10 @@ EXAMPLES = """examples:
   partheland sim --broker mqtt://sim:secret@localhost --lamps 100 --bays 20 --buttons 4 --for 2h --truth truth.csv
   partheland sim --out run1 --seed 7 --start 2026-01-10T15:00:00+01:00 --for 7d --loss 0.1
 """
+TOGETHER = """
+`up` and `sim` with the same --start and --speed each count from their own start: start them together, or sim lags by
+gap x speed (10 s later at --speed 60 is 10 min).
+"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(
         prog="partheland sim",
         description="Plays the hardware of the seven towns: lamps, bays, barriers, SOS buttons, cabinets, gateways.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES + TOGETHER,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     target = options.add_mutually_exclusive_group(required=True)

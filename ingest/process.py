@@ -23,7 +23,7 @@ from core.mqtt import Link, Message, Session
 from core.registry import encode_chunks
 from core.settings import Settings
 from core.sqlite import Database, StorageFull
-from core.topics import CENTRE_TOPIC, STATUS_FILTER, UPLINK_FILTERS, gateway_of, registry_topic
+from core.topics import CANARY_TOPIC, CENTRE_TOPIC, STATUS_FILTER, UPLINK_FILTERS, gateway_of, registry_topic
 from ingest.accept import ROOM_WAIT_S, Accept
 from ingest.commissioned import CommissionedDevices
 from ingest.feed import JournalFeed
@@ -59,6 +59,7 @@ class Ingest:
         self.commissioned = CommissionedDevices(inventory)
         self.stores = list(stores)
         self.gateways: dict[str, dict[str, object]] = {}
+        self.canary_heard_s: float | None = None
         self.fatal: BaseException | None = None
         self.failed = threading.Event()
         self._stopping = threading.Event()
@@ -77,7 +78,10 @@ class Ingest:
 
     def _make_lane(self, lane: str) -> Session:
         login = self.settings.uplink_login()
-        filters = (UPLINK_FILTERS[lane], STATUS_FILTER) if lane == "telemetry" else (UPLINK_FILTERS[lane],)
+        filters = [UPLINK_FILTERS[lane]]
+        if lane == "telemetry":
+            # Only `up` sends canaries, to its own broker; another broker may not grant us the topic.
+            filters += [STATUS_FILTER, *([CANARY_TOPIC] if self.settings.broker.embedded else [])]
         wait_s = 0.0 if lane == "sos" else self.settings.ingest.group_wait_ms / MS_PER_S
         session = Session(
             Link(
@@ -109,14 +113,20 @@ class Ingest:
             self._registry_changed.set()
 
     def _take(self, lane: str, messages: list[Message]) -> None:
-        statuses = [message for message in messages if message.topic.startswith("partheland/status/")]
-        for message in statuses:
-            self._note_status(message)
-        if statuses:
-            self.sessions[lane].acknowledge(statuses)
-            messages = [message for message in messages if not message.topic.startswith("partheland/status/")]
-        if messages:
-            self.accepts[lane].handle(messages)
+        frames, notes = [], []
+        for message in messages:
+            if message.topic == CANARY_TOPIC:
+                self.canary_heard_s = self.clock.monotonic_s()
+                notes.append(message)
+            elif message.topic.startswith("partheland/status/"):
+                self._note_status(message)
+                notes.append(message)
+            else:
+                frames.append(message)
+        if notes:
+            self.sessions[lane].acknowledge(notes)
+        if frames:
+            self.accepts[lane].handle(frames)
 
     def _note_status(self, message: Message) -> None:
         gateway = gateway_of(message.topic)
@@ -208,6 +218,11 @@ class Ingest:
         found = {writer.store.name: writer.position for writer in self.writers}
         found["quarantine"] = self.quarantine.position()
         return found
+
+    def canary_silent_s(self) -> float | None:
+        """For how long no canary of the broker came; None when none ever did, for nobody sends any."""
+        heard_s = self.canary_heard_s
+        return None if heard_s is None else self.clock.monotonic_s() - heard_s
 
     def ready(self) -> bool:
         """Whether the centre takes frames: every subscription stands and nothing failed."""

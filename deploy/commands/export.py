@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,16 +13,18 @@ from urllib.parse import urlencode
 from core.clock import RealClock, parse_instant_ms
 from core.kinds import KINDS
 from core.settings import Settings
-from deploy.contact import Centre, find_centre
+from core.town import is_id
+from deploy.contact import Centre, find_centre, why
 from deploy.options import add_data_options, read_data_options
 from deploy.output import EXIT_OK, BadInput, Parser, say, tell_json
-from deploy.parts import make_stores
+from deploy.parts import make_stores_of_stopped
 from ingest.parquet import csv_to_parquet
 from ingest.readings_csv import csv_chunks, value_names
 from ingest.store import Query, StoreError
 
 EXAMPLES = """
 partheland export readings --kind lamp --out lamps.csv
+partheland export readings --kind lamp --device BOR-0001 --out lamp.csv
 partheland export readings --kind parking --from 2026-01-10T00:00:00Z --to 2026-01-11T00:00:00Z --out bays.parquet
 """
 CHUNK_BYTES = 1024 * 1024
@@ -33,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     parser = Parser("export", "Writes readings into a file: device_id, t, received and the kind's values.", EXAMPLES)
     parser.add_argument("what", choices=("readings",))
     parser.add_argument("--kind", choices=KINDS, required=True)
+    parser.add_argument("--device", metavar="ID", help="only of this device")
     parser.add_argument("--from", dest="from_", metavar="T", help="at or after this instant (ISO 8601 or Unix ms)")
     parser.add_argument("--to", metavar="T", help="before this instant")
     parser.add_argument("--out", type=Path, required=True, metavar="F.csv|F.parquet", help="the file")
@@ -41,9 +45,7 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     if arguments.out.suffix not in (".csv", ".parquet"):
         raise BadInput(f"--out is {arguments.out}; expected a name that ends with .csv or .parquet")
-    query = Query(
-        kind=arguments.kind, from_ms=_instant("--from", arguments.from_), to_ms=_instant("--to", arguments.to)
-    )
+    query = _query(arguments)
     settings, data = read_data_options(arguments)
     centre = find_centre(data)
     with _whole(arguments.out) as file:
@@ -59,6 +61,16 @@ def main(argv: Sequence[str]) -> int:
     if arguments.json:
         tell_json({"file": str(arguments.out), "bytes": size})
     return EXIT_OK
+
+
+def _query(arguments: argparse.Namespace) -> Query:
+    """Which readings are meant."""
+    from_ms, to_ms = _instant("--from", arguments.from_), _instant("--to", arguments.to)
+    if from_ms is not None and to_ms is not None and from_ms > to_ms:
+        raise BadInput(f"--from {arguments.from_} is after --to {arguments.to}; exchange them")
+    if arguments.device is not None and not is_id(arguments.device):
+        raise BadInput(f"--device is {arguments.device!r}; expected an id: A-Z a-z 0-9 _ -, 1 to 64 characters")
+    return Query(device_id=arguments.device, kind=arguments.kind, from_ms=from_ms, to_ms=to_ms)
 
 
 def _to_parquet(draft: Path, kind: str) -> None:
@@ -95,11 +107,11 @@ def _whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _copy(centre: Centre, query: Query, file: IO[bytes]) -> None:
-    asked = {"kind": query.kind, "from": query.from_ms, "to": query.to_ms, "format": "csv"}
+    asked = {"kind": query.kind, "device_id": query.device_id, "from": query.from_ms, "to": query.to_ms}
     path = "/api/v1/export?" + urlencode({name: value for name, value in asked.items() if value is not None})
     with centre.ask(path) as answer:
         if answer.status != 200:
-            raise BadInput(f"the centre answers {answer.status}: {answer.read(500).decode(errors='replace')}")
+            raise BadInput(f"the centre answers {answer.status}: {why(answer)}")
         written = 0
         while chunk := answer.read(CHUNK_BYTES):
             before, written = written, written + file.write(chunk)
@@ -108,8 +120,8 @@ def _copy(centre: Centre, query: Query, file: IO[bytes]) -> None:
 
 
 def _write_from_files(settings: Settings, data: Path, query: Query, file: IO[bytes]) -> None:
+    store = make_stores_of_stopped(settings, data, RealClock())[0]
     say("the platform is stopped: its files are read")
-    store = make_stores(settings, data, RealClock())[0]
     try:
         store.open()
         written = 0

@@ -12,7 +12,7 @@ from core.clock import Clock, RealClock
 from core.inventory import Inventory
 from core.inventory_csv import Parsed, decode_csv, export_devices, export_sites, parse_inventory
 from deploy.contact import Centre, find_centre
-from deploy.options import add_data_options, read_data_options
+from deploy.options import add_data_options, keep_to_ourselves, read_data_options
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, BadInput, Parser, say, tell, tell_json
 from deploy.parts import make_inventory
 
@@ -41,6 +41,7 @@ def main(argv: Sequence[str]) -> int:
     if (arguments.file is None) == (arguments.action == "import"):
         parser.error("import needs a FILE.csv, export prints to the standard output")
     _, data = read_data_options(arguments)
+    keep_to_ourselves()  # of a platform that never ran, this command makes the database
     if arguments.action == "export":
         tell(export_text(data, arguments.sites).rstrip("\n"))
         return EXIT_OK

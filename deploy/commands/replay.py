@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,48 +9,28 @@ from pathlib import Path
 from core.clock import RealClock
 from core.settings import Login, Settings
 from deploy import replay
-from deploy.commands.inventory import import_text
+from deploy.commands.inventory import export_text, import_text
 from deploy.contact import find_centre
 from deploy.credentials import NAME as SECRETS
 from deploy.credentials import load_or_create
-from deploy.options import add_data_options, read_data_options
-from deploy.output import BadInput, Parser, say
+from deploy.options import read_data_options
+from deploy.output import BadInput, say
+from deploy.parts import INVENTORY_NAME
 from deploy.publisher import Publisher
 
-EXAMPLES = """
-partheland replay frames.ndjson.gz --as chirpstack4 --data var/try --commission
-"""
 SPREAD_S = 3.0
 
 
 def main(argv: Sequence[str]) -> int:
-    """Replay; 0 when every message was acknowledged by the broker."""
-    own = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    add_data_options(own)
-    arguments, rest = own.parse_known_args(argv)
-    if {"-h", "--help"} & set(rest):
-        return _help()
+    """Replay; 0 when every line was sent and every message was acknowledged by the broker."""
+    arguments = replay.parser().parse_args(argv)
     settings, data = read_data_options(arguments)
-    _check(rest)
     with Publisher(_login(settings, data), "replay") as publisher:
-        code = replay.main(rest, publisher.publish, lambda rows: _commission(data, rows))
+        code = replay.run(
+            arguments, publisher.publish, lambda rows: _commission(data, rows), lambda: _known_devices(data)
+        )
     say(f"{publisher.sent:,} messages were acknowledged by the broker.")
     return code
-
-
-def _help() -> int:
-    shown = Parser("replay", "The options of the data folder; the others follow.", EXAMPLES)
-    add_data_options(shown)
-    shown.print_help()
-    return replay.main(["--help"], lambda topic, payload: None)
-
-
-def _check(rest: list[str]) -> None:
-    """Argparse's own mistakes as ours, before anything is connected."""
-    try:
-        replay.parser().parse_args(rest)
-    except SystemExit:
-        raise BadInput("replay needs FILE and --as; `partheland replay --help` shows an example") from None
 
 
 def _login(settings: Settings, data: Path) -> Login:
@@ -64,6 +43,13 @@ def _login(settings: Settings, data: Path) -> Login:
         platform = load_or_create(data).platform
         username, password = platform.name, platform.password
     return Login(host, port, username, password)
+
+
+def _known_devices(data: Path) -> str:
+    """The platform's devices as CSV; '' when it is stopped and has no inventory."""
+    if find_centre(data) is None and not (data / INVENTORY_NAME).exists():
+        return ""
+    return export_text(data, sites=False)
 
 
 def _commission(data: Path, rows: str) -> None:

@@ -13,7 +13,7 @@ from core.settings import Settings
 from deploy.contact import find_centre
 from deploy.options import add_data_options, read_data_options
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, Parser, say, tell, tell_json
-from deploy.parts import make_stores
+from deploy.parts import make_stores_of_stopped
 from ingest.verify import verify_files
 
 EXAMPLES = """
@@ -44,9 +44,9 @@ def _report(settings: Settings, data: Path, deep: bool) -> dict[str, Any]:
         with centre.ask(f"/api/v1/verify?deep={'true' if deep else 'false'}") as answer:
             told: dict[str, Any] = json.loads(answer.read())
         return told
-    say("the platform is stopped: its files are read")
     clock = RealClock()
-    stores = make_stores(settings, data, clock)
+    stores = make_stores_of_stopped(settings, data, clock)
+    say("the platform is stopped: its files are read")
     return asdict(verify_files(data, stores, clock, deep, settings.store.retention_days == 0))
 
 

@@ -4,6 +4,7 @@ import http.server
 import json
 import logging
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -156,8 +157,10 @@ def test_bad_input_is_one_sentence_without_a_traceback(tmp_path: Path, capsys: p
         (("export", "readings", "--kind", "lamp", "--out", "x.xlsx", "--data", tmp_path), "ends with .csv"),
         (("export", "readings", "--kind", "lamb", "--out", "x.csv"), "invalid choice: 'lamb'"),
         (("export", "readings", "--kind", "lamp", "--from", "now", "--out", "x.csv"), "no instant"),
+        (("export", "readings", "--kind", "lamp", "--from", "2", "--to", "1", "--out", "x.csv"), "2 is after --to 1"),
+        (("export", "readings", "--kind", "lamp", "--device", "a b", "--out", "x.csv"), "expected an id"),
         (("export", "readings", "--kind", "lamp", "--out", tmp_path / "no" / "x.csv", "--data", tmp_path), "No such"),
-        (("replay", "--data", tmp_path), "replay needs FILE and --as"),
+        (("replay", "--data", tmp_path), "required: FILE, --as"),
         (("gateway", "--speed", "3", "--data", tmp_path), "give --dev with them"),
         (("centre", "--dev", "--start", "once", "--data", tmp_path), "--start: 'once' is no instant"),
         (("sim",), "required"),
@@ -167,6 +170,31 @@ def test_bad_input_is_one_sentence_without_a_traceback(tmp_path: Path, capsys: p
         assert (code, out) == (1, ""), (arguments, err)
         assert sentence in err
         assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("more", [("verify",), ("export", "readings", "--kind", "lamp", "--out", "x.csv")])
+def test_a_folder_whose_store_was_influxdb_asks_for_its_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "influxdb-position.json").write_text("{}")
+    code, out, err = run(capsys, *more, "--data", tmp_path)
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert "are in InfluxDB" in err
+    assert "name the platform's settings with --config" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["influxdb-position.json"]
+    (tmp_path / "influx.toml").write_text(
+        '[store]\nkind = "influxdb"\ninflux_token = "t"\ninflux_url = "http://127.0.0.1:9"\n'
+    )
+    _, _, err = run(capsys, *more, "--data", tmp_path, "--config", tmp_path / "influx.toml")
+    assert "--config" not in err
+
+
+def test_an_inventory_that_is_made_before_the_first_start_is_for_its_user_only(tmp_path: Path) -> None:
+    (tmp_path / "lamps.csv").write_text(GOOD)
+    done = partheland("inventory", "import", tmp_path / "lamps.csv", "--data", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "inventory.db").stat().st_mode & 0o077 == 0
 
 
 def test_a_fault_of_ours_is_a_sentence_with_the_place_of_the_log(
@@ -196,7 +224,26 @@ def test_the_file_of_a_centre_that_is_dead_or_another_program_is_not_believed(tm
     assert find_centre(tmp_path) is None
 
 
-def test_a_full_disk_of_ours_is_not_blamed_on_the_centre() -> None:
+EXPORT = ("export", "readings", "--kind", "lamp")
+
+
+def test_the_readme_tells_every_code_of_the_quarantine() -> None:
+    called = re.compile(
+        r'(?:Refused|Refusal)\(\s*"([a-z0-9_]+)"|(?:Doubt|\brefusal)\([^"()]*(?:"message", |"value", )?"([a-z0-9_]+)"'
+    )
+    assigned = re.compile(r'\bcode(?:, reason)? = "([a-z0-9_]+)"(?:.* else "([a-z0-9_]+)")?')
+    sources = [path.read_text(encoding="utf-8") for part in ("gateway", "ingest") for path in Path(part).rglob("*.py")]
+    codes = {
+        code for text in sources for pattern in (called, assigned) for found in pattern.findall(text) for code in found
+    }
+    told = Path("deploy/README.md").read_text(encoding="utf-8").partition("| code |")[2].partition("`scope`")[0]
+    assert {"unknown_device", "wrong_kind", "bad_json", "bad_base64", "not_expressible"} <= codes
+    assert sorted(codes - {"", *re.findall(r"`([a-z0-9_]+)`", told)}) == []
+
+
+def test_a_full_disk_of_ours_is_not_blamed_on_the_centre_and_its_problems_are_told_in_their_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     server = http.server.HTTPServer(("127.0.0.1", 0), Answering)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     centre = Centre(f"http://127.0.0.1:{server.server_port}", os.getpid(), "token")
@@ -205,6 +252,9 @@ def test_a_full_disk_of_ours_is_not_blamed_on_the_centre() -> None:
             assert answer.read() == b"Bearer token"
         with pytest.raises(OSError, match="No space"), centre.ask("/api/v1/export"):
             raise OSError(28, "No space left on device")
+        write_contact(tmp_path, centre)
+        code, _, err = run(capsys, *EXPORT, "--data", tmp_path, "--out", tmp_path / "x.csv", "--device", "BOR-0001")
+        assert (code, err) == (1, "partheland: the centre answers 400: kind=lamp&device_id=BOR-0001 is refused\n")
         with pytest.raises(BadInput, match="answers 404 to /none: nothing here"), centre.ask("/none"):
             pass
     finally:
@@ -215,13 +265,15 @@ def test_a_full_disk_of_ours_is_not_blamed_on_the_centre() -> None:
 
 
 class Answering(http.server.BaseHTTPRequestHandler):
-    """Answers with the token it got; a problem for everything else."""
+    """Answers with the token it got; a problem for a question with arguments and for everything else."""
 
     def do_GET(self) -> None:
-        found = self.path.startswith("/api")
-        self.send_response(200 if found else 404)
+        path, _, asked = self.path.partition("?")
+        known = {"/api/v1/export": 400 if asked else 200, "/healthz": 200}
+        self.send_response(known.get(path, 404))
         self.end_headers()
-        self.wfile.write(self.headers["Authorization"].encode() if found else b'{"detail": "nothing here"}')
+        refused = json.dumps({"title": "Bad Request", "detail": f"{asked} is refused" if asked else "nothing here"})
+        self.wfile.write((self.headers["Authorization"] if path in known and not asked else refused).encode())
 
     def log_message(self, *_: object) -> None:
         return

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from core.inventory_csv import parse_inventory
 from core.registry import Registry, RegistryEntry
-from deploy.replay import devices_of, main, replay_messages
+from deploy.replay import devices_of, replay_messages
 from deploy.replay_source import ReplayOptions, Tally, as_id
 from gateway.chirpstack import ChirpStackSource
 from gateway.lorawan import Radio
@@ -194,7 +193,8 @@ def test_readings_become_native_messages_of_their_kind(tmp_path: Path) -> None:
         {"t": 1_768_068_060_000, "boot": 1, "seq": 2, "values": {}},
     ]
     assert tally.unusable == {"t is no time": 1, "device_id is no id": 1}
-    assert replayed(file, "readings")[1].unusable["the device's kind is not known: give --kind or --inventory"] == 4
+    unknown = "the device is in no inventory: import it, or give --kind or --inventory"
+    assert replayed(file, "readings")[1].unusable[unknown] == 4
 
 
 def test_readings_with_boot_and_seq_keep_them(tmp_path: Path) -> None:
@@ -204,37 +204,6 @@ def test_readings_with_boot_and_seq_keep_them(tmp_path: Path) -> None:
     assert json.loads(message.payload) == {
         "t": 1_768_068_000_000, "boot": 3, "seq": 812, "values": {"power_w": 35.2},
     }  # fmt: skip
-
-
-def test_the_command_commissions_publishes_and_reports(capsys: pytest.CaptureFixture[str]) -> None:
-    published, commissioned = list[str](), list[str]()
-    arguments = [str(HELIUM), "--as", "helium", "--town", "machern", "--limit", "10", "--commission"]
-    assert main(arguments, lambda topic, payload: published.append(topic), commissioned.append) == 0
-    assert published == ["application/replay/device/a81758fffe04b1c1/event/up"] * 10
-    (device,) = parse_inventory(commissioned[0]).devices
-    assert (device.dev_eui, device.town, device.device_type) == ("A81758FFFE04B1C1", "machern", "object")
-    assert "Messages sent: 10 up." in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("content", "arguments", "sentence"),
-    [
-        (b"a,b\n1,2\n", ["--as", "occupancy"], "column site is missing"),
-        (b"", ["--as", "readings"], "device_id and t are needed"),
-        (OCCUPANCY.encode(), ["--as", "occupancy", "--timezone", "Naunhof"], "is no time zone"),
-        (gzip.compress(b"{}" * 9000)[:40], ["--as", "helium"], "ended before"),
-        (None, ["--as", "helium"], "No such file"),
-        (b"{}\n", ["--as", "helium"], "Not sent: no device EUI: 1."),
-    ],
-)
-def test_a_file_that_is_no_such_file_is_one_sentence_and_exit_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, arguments: list[str], sentence: str
-) -> None:
-    file = tmp_path / "file"
-    if content is not None:
-        file.write_bytes(content)
-    assert main([str(file), *arguments], lambda topic, payload: None) == 1
-    assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -58,11 +58,16 @@ def test_readings_survive_a_stop_and_a_start_and_are_there_once(tmp_path: Path) 
         send(up, boot=2)
         until(lambda: up.count() == 2 * expected, "new readings after the start")
         while_running = exported(data, tmp_path / "running.csv")
+        one_while_running = exported(data, tmp_path / "one_running.csv", "--device", "NAU-0007")
         assert up.stop() == 0
     stopped = verified(data, "--deep")
     assert (running["accepted"], stopped["accepted"]) == (expected, 2 * expected)
     assert stopped["stored"] == {"duckdb": 2 * expected}
     assert exported(data, tmp_path / "stopped.csv") == while_running
+    assert exported(data, tmp_path / "one.csv", "--device", "NAU-0007") == one_while_running
+    one = one_while_running.splitlines()[1:]
+    assert (len(one), {line.split(",")[0] for line in one}) == (2 * READINGS_EACH, {"NAU-0007"})
+    assert data.stat().st_mode & 0o777 == 0o700
     assert while_running.count("\n") == 2 * expected + 1
 
 
@@ -75,9 +80,9 @@ def verified(data: Path, *more: str) -> dict[str, object]:
     return report
 
 
-def exported(data: Path, file: Path) -> str:
+def exported(data: Path, file: Path, *more: str) -> str:
     """What `partheland export` writes."""
-    done = partheland("export", "readings", "--kind", "lamp", "--data", data, "--out", file)
+    done = partheland("export", "readings", "--kind", "lamp", "--data", data, "--out", file, *more)
     assert done.returncode == 0, done.stderr
     return file.read_text()
 
@@ -85,6 +90,7 @@ def exported(data: Path, file: Path) -> str:
 def test_with_passwords_nothing_is_lost_when_parts_are_killed_while_devices_speak(tmp_path: Path) -> None:
     data, inventory = tmp_path / "data", tmp_path / "lamps.csv"
     inventory.write_text(INVENTORY)
+    data.mkdir(mode=0o755)
     with Up(data, closed=True) as up:
         devices = load_or_create(data).devices
         assert partheland("inventory", "import", inventory, "--data", data).returncode == 0
@@ -94,6 +100,9 @@ def test_with_passwords_nothing_is_lost_when_parts_are_killed_while_devices_spea
         assert_closed(up)
         assert verified(data)["accepted"] == LAMPS * READINGS_EACH
         assert up.stop() == 0
+    kept = [path for path in data.rglob("*") if not path.is_symlink()]
+    assert {"inventory.db", "quarantine.db", "readings.duckdb", "spool-gw1.db"} <= {path.name for path in kept}
+    assert not [path for path in kept if path.stat().st_mode & 0o077], "a folder that others may enter, nothing to read"
 
 
 def assert_closed(up: Up) -> None:
@@ -143,6 +152,11 @@ def test_what_is_replayed_and_what_the_simulator_plays_comes_in_through_the_brok
         played = partheland("sim", "--broker", up.addresses["mqtt"], *small, *lapse, "--for", "1h")
         assert played.returncode == 0, played.stderr
         until(lambda: up.count("lamp") > 0, "readings of lamps")
+        again = tmp_path / "again.csv"
+        again.write_text("device_id,t,occupied_count\nBHM-1,2016-10-05T08:00:00Z,8\nnobody,2016-10-05T08:00:00Z,8\n")
+        replayed = partheland("replay", again, "--as", "readings", "--data", data)
+        assert (replayed.returncode, "(line 3)" in replayed.stderr) == (1, True), replayed.stderr
+        until(lambda: up.count("counter") > len(lines), "the reading of a device whose kind the inventory knows")
         assert up.stop() == 0
 
 
