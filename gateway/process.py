@@ -178,8 +178,8 @@ class Gateway:
             return
         self.registry.replace(entries, self._collector.version)
         if not self._radio_started and "radio" in self.sessions:
-            self._radio_started = True
             self.sessions["radio"].start()
+            self._radio_started = True  # only now: the watchdog must not find a session that is yet to start
 
     def watch(self, tick: Callable[[], bool]) -> None:
         """Say how we are every 10 s and see that no thread is dead or stuck, until `tick` is False or one failed."""
