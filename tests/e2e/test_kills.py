@@ -15,6 +15,8 @@ from tests.support.influxd import InfluxServer
 from tests.support.platform import Part, Platform, until
 from tests.support.soak import rounds
 
+pytestmark = pytest.mark.slow
+
 log = logging.getLogger(__name__)
 
 DEVICES = [f"NAU-L{number:04d}" for number in range(50)]

@@ -4,6 +4,7 @@ from collections import Counter
 from random import Random
 
 import numpy as np
+import pytest
 
 from core import frame as frames
 from core.frame import Frame
@@ -12,6 +13,8 @@ from gateway.native import NativeSource
 from gateway.source import Refused, Row
 from tests.support.records import T0_MS, refusal
 from tests.support.soak import rounds
+
+pytestmark = pytest.mark.slow
 
 PAYLOADS = rounds(100_000)
 BATCH = 200

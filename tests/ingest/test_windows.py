@@ -1,12 +1,15 @@
 """Which readings were there before: by example, and against an oracle that remembers everything."""
 
 import numpy as np
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ingest.windows import SEQ_WINDOW, SLOTS_FIRST, Judged, Windows
 from tests.support.soak import rounds
+
+pytestmark = pytest.mark.slow
 
 Heard = tuple[str, int, int, int]  # device, boot, seq, t
 

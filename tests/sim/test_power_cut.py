@@ -22,7 +22,7 @@ from tests.support.records import T0_MS, frame, reading, refusal
 from tests.support.soak import rounds
 
 # One statement may meet the dead disk several times; apsw can raise only one of these errors and mentions the others.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"), pytest.mark.slow]
 SEEDS = rounds(60)
 CUTS = 5
 WRITES_BEFORE_CUT_MAX = 120

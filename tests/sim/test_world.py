@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -13,6 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from ingest.books import Verdict
 from tests.sim.world import KINDS, STRANGER, WINDOW_FRAMES, World
 from tests.support.soak import rounds
+
+pytestmark = pytest.mark.slow
 
 DEVICES = st.sampled_from([*KINDS, STRANGER])
 COUNTS = st.integers(1, 8)
