@@ -9,7 +9,7 @@ MQTT_PORT ?= 1883
 SOAK ?= 10
 PYTEST_ARGS ?=
 
-.PHONY: install test check format bench soak demo lock clean
+.PHONY: install test check format bench soak demo screenshots lock clean
 
 install: $(STAMP)
 
@@ -45,8 +45,14 @@ bench: install
 soak: install
 	PARTHELAND_SOAK=$(SOAK) $(BIN)/python -m pytest -m slow --timeout=14400 $(PYTEST_ARGS)
 
+# The real program on a simulated region in time-lapse; it says where to click and as whom. Ctrl-C ends it.
 demo: install
-	$(BIN)/partheland up --dev --data var/demo --http-port $(HTTP_PORT) --mqtt-port $(MQTT_PORT)
+	@$(BIN)/partheland demo --data var/demo --http-port $(HTTP_PORT) --mqtt-port $(MQTT_PORT)
+
+# The README's pictures anew, from a demo; needs a Chromium.
+screenshots: install
+	PARTHELAND_REQUIRE=browser $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
+	mkdir -p docs/screenshots && cp var/screenshots/*.png docs/screenshots/
 
 # For maintainers; the only target that needs uv. `make lock UPGRADE=--upgrade` takes newer versions.
 lock:

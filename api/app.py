@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fastapi import FastAPI
 
 from api.centre import Centre
@@ -11,19 +9,12 @@ from api.door import Door
 from api.metrics import make_registry
 from api.problems import add_handlers
 from api.routes import add_routes
-from core.clock import Clock
-from core.inventory import Inventory
-from core.settings import Settings
-from ingest.process import Ingest
-from ingest.store import Store
 
 
-def create_app(
-    ingest: Ingest, inventory: Inventory, stores: Sequence[Store], clock: Clock, settings: Settings, dev: bool
-) -> FastAPI:
-    """The application. `dev` opens every route, to this machine only; otherwise [http] token is needed.
+def create_app(centre: Centre) -> FastAPI:
+    """The application. `centre.dev` makes everyone admin, on this machine only; otherwise people sign in.
 
-    Only /healthz and /readyz answer before `ingest` has started. The parts stay the caller's, who also closes them.
+    Only /healthz and /readyz answer before the centre's parts have started; they stay the caller's, who closes them.
     """
     app = FastAPI(
         title="Partheland",
@@ -34,9 +25,9 @@ def create_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.state.centre = Centre(ingest, inventory, stores, clock, settings, dev)
-    app.state.figures, requests = make_registry(app.state.centre)
+    app.state.centre = centre
+    app.state.figures, requests = make_registry(centre)
     add_handlers(app)
     add_routes(app)
-    app.add_middleware(Door, dev=dev, requests=requests)
+    app.add_middleware(Door, centre=centre, requests=requests)
     return app

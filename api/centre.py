@@ -9,23 +9,27 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Depends, Request, Response
 
+from api.accounts import Accounts
 from api.problems import ProblemError
 from core.clock import Clock, iso
 from core.inventory import Inventory
 from core.settings import Settings
 from ingest.process import Ingest
 from ingest.store import Store
+from rules.process import Rules
 
 YEAR_10000_MS = 253_402_300_800_000
 
 
 @dataclass(frozen=True)
 class Centre:
-    """The parts behind the routes. The first of `stores` answers questions; `dev` opens every route."""
+    """The parts behind the routes. The first of `stores` answers questions; `dev` makes everyone admin."""
 
     ingest: Ingest
     inventory: Inventory
     stores: Sequence[Store]
+    rules: Rules
+    accounts: Accounts
     clock: Clock
     settings: Settings
     dev: bool

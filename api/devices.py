@@ -10,8 +10,10 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request, Response
 
 from api.centre import AskCentre, Centre, as_json, when
+from api.guards import foreign, town_of
 from api.problems import ProblemError, shown
 from api.readings import ID_QUERY, Kind, known_kind
+from api.who import AskWho
 from core.device import DEVICE_COLUMNS, STAGES, Device
 from core.inventory import RadioTakenError
 from core.inventory_csv import Problem, decode_csv, export_devices, export_sites, parse_inventory
@@ -60,6 +62,7 @@ class Imported:
 
 def devices(
     centre: AskCentre,
+    who: AskWho,
     town: Annotated[str | None, Query(json_schema_extra={"enum": TOWNS})] = None,
     kind: Kind = None,
     stage: Annotated[str | None, Query(json_schema_extra={"enum": list(STAGES)})] = None,
@@ -72,6 +75,7 @@ def devices(
         if value is not None and value not in allowed:
             detail = f"{name} is {shown(value)}; expected one of {', '.join(allowed)}."
             raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    town = town_of(who, town)
     known = centre.inventory.snapshot().devices
     found = sorted(
         device_id
@@ -86,12 +90,14 @@ def devices(
     return as_json(DevicesPage(items, chosen[-1] if len(found) > limit else None))
 
 
-def device(centre: AskCentre, device_id: Annotated[str, Path(pattern=ID_QUERY)]) -> Response:
+def device(centre: AskCentre, who: AskWho, device_id: Annotated[str, Path(pattern=ID_QUERY)]) -> Response:
     """One device."""
     found = centre.inventory.device(device_id)
     if found is None:
         detail = f"There is no device {shown(device_id)} in the inventory; /api/v1/quarantine shows who speaks unknown."
         raise ProblemError(HTTPStatus.NOT_FOUND, detail)
+    if not who.sees(found.town):
+        raise foreign(who, f"device {shown(device_id)}")
     return as_json(with_counters(centre.ingest.journal, [found])[0])
 
 
@@ -102,6 +108,7 @@ async def body_of(request: Request) -> bytes:
 
 def import_inventory(
     centre: AskCentre,
+    who: AskWho,
     content: Annotated[bytes, Depends(body_of)],
     accept_valid: Annotated[bool, Query(description="Import the right rows although others are wrong.")] = False,
 ) -> Response:
@@ -114,7 +121,7 @@ def import_inventory(
     if parsed.problems and not (accept_valid and rows):
         raise _refused(parsed.problems, rows)
     try:
-        done = centre.inventory.apply(parsed.devices, parsed.sites, centre.clock.now_ms(), by="http")
+        done = centre.inventory.apply(parsed.devices, parsed.sites, centre.clock.now_ms(), by=who.name)
     except RadioTakenError as error:  # somebody else changed the inventory since the check
         raise ProblemError(HTTPStatus.CONFLICT, f"Nothing was imported: {error}.") from None
     _tell(centre, parsed.devices)
@@ -140,14 +147,16 @@ def _tell(centre: Centre, imported: Sequence[Device]) -> None:
     centre.ingest.quarantine.forget_heard([device.device_id for device in imported if device.in_use])
 
 
-def inventory_csv(centre: AskCentre) -> Response:
-    """All devices as the CSV that the import takes."""
-    return _file("inventory.csv", export_devices(centre.inventory.current().values()))
+def inventory_csv(centre: AskCentre, who: AskWho) -> Response:
+    """The devices of one's towns as the CSV that the import takes."""
+    return _file(
+        "inventory.csv", export_devices([one for one in centre.inventory.current().values() if who.sees(one.town)])
+    )
 
 
-def sites_csv(centre: AskCentre) -> Response:
-    """All sites as the CSV that the import takes."""
-    return _file("sites.csv", export_sites(centre.inventory.sites().values()))
+def sites_csv(centre: AskCentre, who: AskWho) -> Response:
+    """The sites of one's towns as the CSV that the import takes."""
+    return _file("sites.csv", export_sites([one for one in centre.inventory.sites().values() if who.sees(one.town)]))
 
 
 def _file(name: str, text: str) -> Response:

@@ -1,85 +1,47 @@
-"""Who comes in and how much they may bring: tokens, the limit of a body, security headers, the count of requests."""
+"""The door: who asks, how much they may bring and how often, security headers, the count of requests."""
 
 from __future__ import annotations
 
-import hmac
 import ipaddress
+import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
-from fastapi.dependencies.models import Dependant
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.concurrency import run_in_threadpool
 from prometheus_client import Counter
 
-from api.centre import AskCentre, Centre
-from api.problems import SECURITY_HEADERS, ProblemError, problem, shown
+from api.centre import Centre
+from api.limits import Buckets, TooManyError, address_of
+from api.problems import SECURITY_HEADERS, ProblemError, problem, storage_problem
+from api.who import PUBLIC, SAFE_METHODS, Who, known_at_once, looked_up, shown_by
+from core.relational import DatabaseError
+
+log = logging.getLogger(__name__)
 
 BODY_BYTES_MAX = 32 * 1024 * 1024
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+HEALTH = frozenset({"/healthz", "/readyz"})
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-Bearer = Annotated[
-    HTTPAuthorizationCredentials | None,
-    Depends(HTTPBearer(auto_error=False, description="The token of [http] in the centre's settings.")),
-]
-
-
-def is_admin(centre: Centre, credentials: HTTPAuthorizationCredentials | None) -> bool:
-    """Whether the request carries the token; with --dev everyone is admin."""
-    if centre.dev:
-        return True
-    token = centre.settings.http.token.encode()
-    sent = credentials.credentials.encode() if credentials is not None else b""
-    return bool(token) and hmac.compare_digest(sent, token)
-
-
-async def only_admin(centre: AskCentre, credentials: Bearer) -> None:
-    """Refuse who has no token, before anything else of the request is looked at."""
-    if is_admin(centre, credentials):
-        return
-    if not centre.settings.http.token:
-        detail = "Nobody may ask this yet: set [http] token in the centre's settings, or start it with --dev."
-    elif credentials is None:
-        detail = "This needs a token: send the header 'Authorization: Bearer …' with the one of [http] token."
-    else:
-        detail = "This token is not the one of the centre; compare it with [http] token in the centre's settings."
-    raise ProblemError(HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"})
-
-
-async def only_known_parameters(request: Request) -> None:
-    """Refuse a parameter that the route does not know: a filter with a slip of the pen would answer too much."""
-    known = sorted(_parameters(request.scope["route"].dependant))
-    names = [name for name, _ in request.query_params.multi_items()]
-    for name in names:
-        if name not in known:
-            expected = f"expected some of {', '.join(known)}" if known else "expected none"
-            raise ProblemError(HTTPStatus.BAD_REQUEST, f"There is no parameter {shown(name)} here; {expected}.")
-        if names.count(name) > 1:
-            raise ProblemError(HTTPStatus.BAD_REQUEST, f"{name} is given more than once; expected it once.")
-
-
-def _parameters(dependant: Dependant) -> Iterator[str]:
-    yield from (parameter.alias for parameter in dependant.query_params)
-    for inner in dependant.dependencies:
-        yield from _parameters(inner)
 
 
 class Door:
     """The outermost layer: every request passes it, and every answer leaves through it."""
 
-    def __init__(self, app: Application, dev: bool, requests: Counter) -> None:
+    def __init__(self, app: Application, centre: Centre, requests: Counter) -> None:
         self.app = app
-        self.dev = dev
+        self.centre = centre
         self.requests = requests
+        http = centre.settings.http
+        self.guests = Buckets(http.guest_requests_per_s, http.guest_burst, centre.clock)
+        self.known = Buckets(http.account_requests_per_s, http.account_burst, centre.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -96,11 +58,61 @@ class Door:
             await send(message)
 
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        refusal = _refusal(scope, headers, self.dev)
+        address = address_of((scope.get("client") or ("", 0))[0], headers, self.centre.settings.http.proxies)
+        refusal = self._refusal(scope, headers)
         if refusal is not None:
             await problem(scope["path"], *refusal)(scope, receive, leave)
             return
+        try:
+            who = await self._who(scope["path"], headers, address)
+        except TooManyError as error:
+            detail = f"These are too many requests at once; {_WAIT}."
+            answer = problem(scope["path"], HTTPStatus.TOO_MANY_REQUESTS, detail, error.headers)
+            await answer(scope, receive, leave)
+            return
+        except DatabaseError as error:
+            log.error("nobody can come in: %s", error)
+            await storage_problem(scope["path"])(scope, receive, leave)
+            return
+        scope.setdefault("state", {}).update(who=who, address=address)
         await self.app(scope, _limited(receive), leave)
+
+    async def _who(self, path: str, headers: dict[str, str], address: str) -> Who:
+        """Who asks, one request taken from what is theirs. Raises TooManyError, DatabaseError."""
+        found = shown_by(self.centre.settings.http, headers)
+        who = known_at_once(self.centre, found)
+        if path in HEALTH:
+            return who or PUBLIC  # they answer whatever is the matter
+        if who is None:
+            # Whoever guesses at tokens does so at the expense of the address.
+            self._take(self.guests, address)
+            who = await run_in_threadpool(looked_up, self.centre, found)
+        elif who == PUBLIC:
+            self._take(self.guests, address)
+            return who
+        if who != PUBLIC:
+            self._take(self.known, (who.by, who.name))
+        return who
+
+    def _take(self, buckets: Buckets, key: object) -> None:
+        if not self.centre.dev:
+            buckets.take(key)
+
+    def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
+        """Status and sentence for a request that does not come in at all."""
+        length, host, origin = headers.get("content-length", ""), headers.get("host", ""), headers.get("origin")
+        http = self.centre.settings.http
+        if length.isdecimal() and (len(length) > len(str(BODY_BYTES_MAX)) or int(length) > BODY_BYTES_MAX):
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large()
+        if self.centre.dev and not (_is_loopback(scope["client"][0]) and _is_loopback(_host_name(f"//{host}"))):
+            # The second half stops pages of other hosts whose name was pointed at this machine.
+            return (
+                HTTPStatus.FORBIDDEN,
+                "With --dev the centre only speaks with this machine, as 127.0.0.1 or localhost.",
+            )
+        if scope["method"] not in SAFE_METHODS and origin is not None and not _is_ours(origin, host, http.public_url):
+            return HTTPStatus.FORBIDDEN, "A page of another address may not change anything here."
+        return None
 
     def _count(self, scope: Scope, status: int) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -108,17 +120,16 @@ class Door:
         self.requests.labels(method, route, str(status)).inc()
 
 
-def _refusal(scope: Scope, headers: dict[str, str], dev: bool) -> tuple[int, str] | None:
-    """Status and sentence for a request that does not come in at all."""
-    length, host, origin = headers.get("content-length", ""), headers.get("host", ""), headers.get("origin")
-    if length.isdecimal() and (len(length) > len(str(BODY_BYTES_MAX)) or int(length) > BODY_BYTES_MAX):
-        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _too_large()
-    if dev and not (_is_loopback(scope["client"][0]) and _is_loopback(_host_name(f"//{host}"))):
-        # The second half stops pages of other hosts whose name was pointed at this machine.
-        return HTTPStatus.FORBIDDEN, "With --dev the centre only speaks with this machine, as 127.0.0.1 or localhost."
-    if scope["method"] not in SAFE_METHODS and origin is not None and origin.partition("://")[2] != host:
-        return HTTPStatus.FORBIDDEN, "A page of another address may not change anything here."
-    return None
+_WAIT = "wait as long as Retry-After says, and ask for more at once: pages take up to 1000 rows"
+
+
+def _is_ours(origin: str, host: str, public_url: str) -> bool:
+    """Whether a page of this origin is one of ours: of the address that was asked, or of the public one."""
+    scheme, _, name = origin.partition("://")
+    public_scheme, _, public_name = public_url.rstrip("/").lower().partition("://")
+    if not name:
+        return False
+    return scheme == public_scheme if name == public_name else name == host
 
 
 def _host_name(url: str) -> str:

@@ -9,8 +9,9 @@ from fastapi import Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.centre import AskCentre, Centre, as_json
-from api.door import Bearer, is_admin
 from api.problems import ProblemError
+from api.route import Policy
+from api.who import AskWho
 
 CANARY_SILENT_S_MAX = 30.0
 
@@ -35,10 +36,10 @@ async def healthz() -> Response:
     return as_json(Health())
 
 
-def readyz(centre: AskCentre, credentials: Bearer) -> Response:
+def readyz(centre: AskCentre, who: AskWho) -> Response:
     """The centre takes readings; otherwise 503 with the reasons. A store that is away is a note: its readings wait."""
     reasons = _reasons(centre)
-    notes = _notes(centre, tell_all=is_admin(centre, credentials))
+    notes = _notes(centre, tell_all=who.may(Policy.PLATFORM))
     if reasons:
         detail = "The centre is not ready: " + " ".join(reasons)
         more = {"ready": False, "reasons": reasons, "notes": notes}

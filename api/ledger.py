@@ -10,12 +10,13 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from api.centre import AskCentre, as_json, when
+from api.centre import AskCentre, Centre, as_json, when
 from api.problems import ProblemError, shown
 from api.readings import DeviceId
 from ingest.quarantine import Row
 from ingest.verify import GatewayLine, Report, tally
 from ingest.verify import verify as compare
+from rules.verify import with_rules
 
 LIMIT_MAX = 1000
 RAW_BYTES_MAX = 4 * 1024 * 1024  # a page of long messages ends earlier
@@ -120,14 +121,23 @@ class QuarantinePage:
 
 def gateways(centre: AskCentre) -> Response:
     """How every gateway is."""
+    items, held = _gateway_items(centre)
+    silent = {*held, *centre.settings.platform.gateways} - {item.id for item in items}
+    return as_json(Gateways(items, sorted(silent)))
+
+
+def gateway_items(centre: Centre) -> list[GatewayItem]:
+    """Every gateway that was heard since the centre started."""
+    return _gateway_items(centre)[0]
+
+
+def _gateway_items(centre: Centre) -> tuple[list[GatewayItem], dict[str, int]]:
     held: dict[str, int] = {}
     for line in tally(centre.ingest.journal).gateways:
         missing = sum(high - low + 1 for low, high in line.missing)
         held[line.id] = held.get(line.id, 0) + line.last_seq - missing
     said = dict(centre.ingest.gateways)
-    silent = {*held, *centre.settings.platform.gateways} - said.keys()
-    items = [_gateway(one, said[one], held.get(one, 0)) for one in sorted(said)]
-    return as_json(Gateways(items, sorted(silent)))
+    return [_gateway(one, said[one], held.get(one, 0)) for one in sorted(said)], held
 
 
 def _gateway(gateway: str, said: Mapping[str, object], held: int) -> GatewayItem:
@@ -235,4 +245,4 @@ def verify(
 ) -> Response:
     """The proof that nothing was lost or doubled, as `partheland verify --json` prints it."""
     report: Report = compare(centre.ingest, deep)
-    return as_json(report)
+    return as_json(with_rules(report, centre.inventory.database, centre.rules.how_far()))

@@ -12,7 +12,9 @@ from fastapi import Depends, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.centre import AskCentre, Centre, as_json, when
+from api.guards import foreign
 from api.problems import ProblemError, shown
+from api.who import AskWho, Who
 from core.clock import parse_instant_ms
 from core.kinds import KINDS
 from core.reading import Scalar
@@ -70,12 +72,30 @@ def known_kind(kind: str | None) -> str | None:
     return kind
 
 
-async def chosen(device_id: DeviceId = None, kind: Kind = None, from_: From = None, to: To = None) -> stores.Query:
-    """Which readings a request means."""
+def chosen(
+    centre: AskCentre, who: AskWho, device_id: DeviceId = None, kind: Kind = None, from_: From = None, to: To = None
+) -> stores.Query:
+    """Which readings a request means; those of another town are refused."""
     from_ms, to_ms = _instant("from", from_), _instant("to", to)
     if from_ms is not None and to_ms is not None and from_ms > to_ms:
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"from {shown(from_)} is after to {shown(to)}; exchange them.")
-    return stores.Query(device_id=device_id, kind=known_kind(kind), from_ms=from_ms, to_ms=to_ms)
+    query = stores.Query(device_id=device_id, kind=known_kind(kind), from_ms=from_ms, to_ms=to_ms)
+    _check_town(centre, who, device_id)
+    return query
+
+
+def _check_town(centre: Centre, who: Who, device_id: str | None) -> None:
+    """Readings know their device, not its town: who comes in for one town has to name a device of it."""
+    if who.town is None:
+        return
+    if device_id is None:
+        detail = f"You come in for {who.town} only: give the device_id of one of its devices; /api/v1/devices has them."
+        raise ProblemError(HTTPStatus.BAD_REQUEST, detail)
+    device = centre.inventory.snapshot().devices.get(device_id)
+    if device is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no device {shown(device_id)} in the inventory.")
+    if not who.sees(device.town):
+        raise foreign(who, f"device {shown(device_id)}")
 
 
 Chosen = Annotated[stores.Query, Depends(chosen)]

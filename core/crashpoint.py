@@ -28,6 +28,12 @@ CRASH_POINTS = (
     "store.before_write",
     "store.after_write",
     "store.after_position",
+    "rules.before_commit",
+    "rules.within_commit",
+    "rules.after_commit",
+    "rules.after_snapshot",
+    "sos.within_commit",
+    "sos.after_commit",
 )
 
 _passes: Counter[str] = Counter()

@@ -1,31 +1,25 @@
 """The inventory in its database: what is mounted where, now and at any past instant, and who changed it.
 
-A change adds versions and never rewrites one. The database is the truth; CSV is import and export. SQLite today, with
-a rollback journal and `synchronous=FULL`, because the interpreter's own SQLite may have the WAL-reset bug; any URL
-that SQLAlchemy knows otherwise.
+A change adds versions and never rewrites one. The database is the truth; CSV is import and export.
 
-InventoryError      the database can't do it: not there, not ours, newer than this program, full, read-only
+InventoryError      it can't be changed so
 └── RadioTakenError      two devices would have the same dev_eui
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, insert, inspect, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Connection, insert
 
 from core.device import Device, Site
 from core.inventory_csv import Parsed, Problem
 from core.inventory_tables import (
     DEVICES,
-    SCHEMA,
     SITES,
     Key,
     Record,
@@ -33,17 +27,13 @@ from core.inventory_tables import (
     Versions,
     change_table,
     last_change,
-    metadata,
     radio_holders,
-    schema_table,
 )
-
-BUSY_TIMEOUT_MS = 5000
-_WRITING = "inventory_writing"
+from core.relational import Relational
 
 
 class InventoryError(RuntimeError):
-    """The inventory can't be read or changed; says why and what to do. Nothing was changed."""
+    """The inventory can't be changed so; says why and what to do. Nothing was changed."""
 
 
 class RadioTakenError(InventoryError):
@@ -78,43 +68,22 @@ class Snapshot:
 class Inventory:
     """Devices and sites with all their versions. May be called from several threads.
 
-    `where` is a file, an SQLAlchemy URL or an engine. `open` before use, or `with Inventory(…) as inventory`.
+    `open` opens its database too; or `with Inventory(…) as inventory`.
     """
 
-    def __init__(self, where: Path | str | Engine) -> None:
-        self._where = where
-        self._opened: Engine | None = None
+    def __init__(self, database: Relational) -> None:
+        self.database = database
         self._lock = threading.Lock()
         self._snapshot: Snapshot | None = None
 
     def open(self) -> None:
-        """Connect, and create the tables of a new inventory. Refuses what a newer program has written."""
-        if isinstance(self._where, Path):
-            self._opened = create_engine(URL.create("sqlite", database=str(self._where)))
-        else:
-            self._opened = create_engine(self._where) if isinstance(self._where, str) else self._where
-        if self._opened.dialect.name == "sqlite" and not event.contains(self._opened, "begin", _begin_sqlite):
-            event.listen(self._opened, "connect", _prepare_sqlite)
-            event.listen(self._opened, "begin", _begin_sqlite)
-        with self._transaction() as connection:
-            known = inspect(connection).has_table(schema_table.name)
-            number = connection.execute(select(schema_table.c.number)).scalar_one() if known else None
-        if number is None:
-            with self._transaction(writing=True) as connection:
-                metadata.create_all(connection)
-                connection.execute(insert(schema_table), {"number": SCHEMA})
-        elif number != SCHEMA:
-            raise InventoryError(
-                f"the inventory {self._name()} has schema {number}, this program knows {SCHEMA}; "
-                + ("start the newer program that wrote it" if number > SCHEMA else "it has to be migrated first")
-            )
+        """Connect, and create the tables of a new inventory. Raises DatabaseError."""
+        self.database.open()
 
     def close(self) -> None:
         """Let go of the database; may be opened again."""
-        if self._opened is not None:
-            self._opened.dispose()
-            self._opened = None
-            self._snapshot = None
+        self.database.close()
+        self._snapshot = None
 
     def __enter__(self) -> Self:
         self.open()
@@ -134,7 +103,7 @@ class Inventory:
         """
         device_of = {DEVICES.key_of(device): device for device in devices}
         site_of = {SITES.key_of(site): site for site in sites}
-        with self._transaction(writing=True) as connection:
+        with self.database.write() as connection:
             if taken := _taken(connection, [*device_of.values()]):
                 raise RadioTakenError(taken)
             new, changed = _differing(connection, DEVICES, device_of)
@@ -157,7 +126,7 @@ class Inventory:
         """The same rows without the devices whose dev_eui another device in use has; those become problems."""
         devices = {device.device_id: device for device in parsed.devices}
         problems = list(parsed.problems)
-        with self._transaction() as connection:
+        with self.database.read() as connection:
             # A device that is taken out keeps the radio it had, which may be what another row relied on.
             while taken := _taken(connection, [*devices.values()]):
                 for device_id, other in taken.items():
@@ -174,34 +143,34 @@ class Inventory:
 
     def device(self, device_id: str, at_ms: int | None = None) -> Device | None:
         """One device as of an instant (None = now); None when it was not known then."""
-        with self._transaction() as connection:
+        with self.database.read() as connection:
             return DEVICES.find(connection, [(device_id,)], at_ms).get((device_id,))
 
     def current(self, at_ms: int | None = None) -> dict[str, Device]:
         """All devices by id as of an instant (None = now), retired ones too."""
-        with self._transaction() as connection:
+        with self.database.read() as connection:
             return {device.device_id: device for device in DEVICES.load(connection, at_ms).values()}
 
     def sites(self, at_ms: int | None = None) -> dict[tuple[str, str], Site]:
         """All sites by (town, site) as of an instant (None = now)."""
-        with self._transaction() as connection:
+        with self.database.read() as connection:
             return {(site.town, site.site): site for site in SITES.load(connection, at_ms).values()}
 
     def history(self, device_id: str) -> list[Version[Device]]:
         """Every version of a device, oldest first; empty when it was never known."""
-        with self._transaction() as connection:
+        with self.database.read() as connection:
             return DEVICES.history(connection, (device_id,))
 
     def version(self) -> int:
         """A number that grows with each change; 0 for an empty inventory."""
-        with self._transaction() as connection:
+        with self.database.read() as connection:
             return last_change(connection)[0]
 
     def snapshot(self) -> Snapshot:
         """The inventory as it is now. Asks the database for its version each time, so ask each second, not each
         message; everything is read again only when it has changed, also by another process.
         """
-        with self._lock, self._transaction() as connection:
+        with self._lock, self.database.read() as connection:
             version = last_change(connection)[0]
             if self._snapshot is None or self._snapshot.version != version:
                 devices = DEVICES.load(connection).values()
@@ -212,21 +181,6 @@ class Inventory:
                     sites={(site.town, site.site): site for site in SITES.load(connection).values()},
                 )
             return self._snapshot
-
-    def _name(self) -> str:
-        assert self._opened is not None, "an inventory must be opened before it is used"
-        return self._opened.url.database or self._opened.url.render_as_string(hide_password=True)
-
-    @contextmanager
-    def _transaction(self, writing: bool = False) -> Iterator[Connection]:
-        assert self._opened is not None, "an inventory must be opened before it is used"
-        engine = self._opened.execution_options(**{_WRITING: writing})
-        try:
-            with engine.begin() as connection:
-                yield connection
-        except DBAPIError as error:
-            hint = "check that its folder exists, its rights and the free space"
-            raise InventoryError(f"the inventory {self._name()} can't be used: {error.orig}; {hint}") from error
 
 
 def _taken(connection: Connection, devices: list[Device]) -> dict[str, str]:
@@ -251,15 +205,3 @@ def _differing(
     new = [record for key, record in wanted.items() if key not in known]
     changed = [record for key, record in wanted.items() if key in known and known[key] != record]
     return new, changed
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # We begin transactions ourselves, see below.
-    for pragma in ("journal_mode=DELETE", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_TIMEOUT_MS}"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # Who will write says so at once: a reader that becomes a writer may be refused without waiting.
-    writing = connection.get_execution_options().get(_WRITING, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

@@ -2,7 +2,7 @@
 
 `device_version` and `site_version` hold every state a device or site ever had: valid from an instant (included) to
 another (excluded), `valid_to_ms` empty for what holds now. `change` has one row for each change of the inventory; its
-number is the inventory's version. Only this file and core/inventory.py know SQLAlchemy.
+number is the inventory's version.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Select,
     Table,
     Text,
@@ -36,12 +35,10 @@ from sqlalchemy import (
 )
 
 from core.device import Device, Site
+from core.relational import metadata
 
-SCHEMA = 1
 KEYS_PER_QUERY = 500  # SQLite takes 32,766 parameters, older builds 999
 
-metadata = MetaData()
-schema_table = Table("inventory_schema", metadata, Column("number", Integer, nullable=False))
 change_table = Table(
     "change",
     metadata,

@@ -158,4 +158,27 @@ class HttpSettings(Table):
         "127.0.0.1", "The address to listen on; behind a reverse proxy it stays as it is.", pattern=r"\S+"
     )
     port: int = setting(8080, "The port to listen on; 0 = any free one.", high=PORT_MAX)
-    token: str = setting("", "Who sends this token is admin; empty = nobody is, unless --dev.", secret=True)
+    token: str = setting(
+        "", "Who sends this token is admin of all towns; empty = a random one each start.", secret=True
+    )
+    public_url: str = setting(
+        "",
+        "The address by which people reach the platform, through a reverse proxy that speaks TLS; with https the "
+        "cookie of a sign-in is only ever sent encrypted. Empty = the address that was asked.",
+        pattern=r"|https?://[^\s/?#@]+",
+        expected="https://… or http://… without a path, or nothing",
+    )
+    proxies: tuple[str, ...] = setting(
+        (),
+        "The addresses of reverse proxies whose X-Forwarded-For tells who asks.",
+        pattern=r"[0-9A-Fa-f.:]{2,45}",
+        expected="an IP address",
+    )
+    guest_requests_per_s: int = setting(
+        50, "How many requests one address may send without signing in, each second.", low=1, high=1_000_000
+    )
+    guest_burst: int = setting(200, "How many of them at once.", low=1, high=1_000_000)
+    account_requests_per_s: int = setting(
+        200, "How many requests one account or token may send, each second.", low=1, high=1_000_000
+    )
+    account_burst: int = setting(1000, "How many of them at once.", low=1, high=1_000_000)

@@ -23,12 +23,15 @@ from core.sqlite import StorageError
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, EXIT_OUR_FAULT, BadInput, say, tell
 
 COMMANDS = {
+    "demo": ("deploy.commands.demo", "the whole platform on a simulated region, a day in twelve minutes"),
     "up": ("deploy.commands.up", "the whole platform on this machine: broker, gateway and centre, looked after"),
     "gateway": ("deploy.commands.gateway", "one gateway"),
     "centre": ("deploy.commands.centre", "the centre: journal, stores, HTTP"),
     "broker": ("deploy.commands.broker", "the embedded broker alone"),
     "sim": ("deploy.commands.sim", "play the hardware of the seven towns"),
     "inventory": ("deploy.commands.inventory", "import or export the inventory as CSV"),
+    "user": ("deploy.commands.user", "who may sign in: add, list, password, rights, disable"),
+    "token": ("deploy.commands.token", "tokens of programs: create, list, revoke"),
     "replay": ("deploy.commands.replay", "send a file of real messages through the platform"),
     "export": ("deploy.commands.export", "readings as CSV or Parquet"),
     "codec": ("deploy.commands.codec", "decode a LoRaWAN payload"),
@@ -63,9 +66,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _bad_input() -> tuple[type[Exception], ...]:
-    """What is the asker's to mend. The inventory brings SQLAlchemy: who has not loaded it can't have failed in it."""
-    inventory = sys.modules.get("core.inventory")
-    return (BadInput, SettingsError, StorageError, *([inventory.InventoryError] if inventory else []))
+    """What is the asker's to mend. The database brings SQLAlchemy: who has not loaded it can't have failed in it."""
+    database, inventory = sys.modules.get("core.relational"), sys.modules.get("core.inventory")
+    known: list[type[Exception]] = [BadInput, SettingsError, StorageError]
+    known += [database.DatabaseError] if database else []
+    known += [inventory.InventoryError] if inventory else []
+    return tuple(known)
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -16,6 +16,7 @@ from typing import cast
 from deploy.output import BadInput
 
 NAME = "centre.json"
+CSV = "text/csv; charset=utf-8"
 ANSWER_S_MAX = 120.0
 ALIVE_S_MAX = 3.0
 # It is on this machine: never through the proxy that the environment may name.
@@ -33,12 +34,14 @@ class Centre:
     mqtt_port: int = 0
 
     @contextmanager
-    def ask(self, path: str, body: bytes | None = None, timeout_s: float = ANSWER_S_MAX) -> Iterator[HTTPResponse]:
-        """The answer to a GET, or to a POST of a CSV text; statuses below 500 are the caller's to read.
+    def ask(
+        self, path: str, body: bytes | None = None, timeout_s: float = ANSWER_S_MAX, media: str = CSV
+    ) -> Iterator[HTTPResponse]:
+        """The answer to a GET, or to a POST of a CSV text or another medium; statuses below 500 are the caller's.
 
         Raises BadInput when nobody answers, refuses us or fails.
         """
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "text/csv; charset=utf-8"}
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": media}
         request = urllib.request.Request(self.http + path, body, headers, method="GET" if body is None else "POST")
         try:
             answer = _OPENER.open(request, timeout=timeout_s)

@@ -40,6 +40,8 @@ def add_options(parser: Parser, lapse: bool = True) -> None:
         parser.add_argument("--start", metavar="T", help="time-lapse from this instant (ISO 8601 or Unix ms)")
         parser.add_argument("--speed", type=float, metavar="X", help="time-lapse: X times as fast")
         parser.add_argument("--clock-origin", type=int, metavar="MS", help=argparse.SUPPRESS)
+        # For the children of `partheland demo`: time-lapse with passwords.
+        parser.add_argument("--lapse", action="store_true", help=argparse.SUPPRESS)
 
 
 def read_options(arguments: argparse.Namespace) -> Options:
@@ -67,7 +69,7 @@ def _clock(arguments: argparse.Namespace) -> Clock:
     start, speed = getattr(arguments, "start", None), getattr(arguments, "speed", None)
     if start is None and speed is None:
         return RealClock()
-    if not arguments.dev:
+    if not (arguments.dev or arguments.lapse):
         raise BadInput("--start and --speed are for trying; give --dev with them")
     speed = 1.0 if speed is None else speed
     if not 0 < speed <= 1e6:
@@ -83,7 +85,8 @@ def lapse_arguments(clock: Clock) -> list[str]:
     """The same time-lapse for another process; empty for the real clock."""
     if not isinstance(clock, LapseClock):
         return []
-    return ["--start", str(clock.start_ms), "--speed", repr(clock.speed), "--clock-origin", str(clock.origin_ms)]
+    lapse = ["--start", str(clock.start_ms), "--speed", repr(clock.speed), "--clock-origin", str(clock.origin_ms)]
+    return ["--lapse", *lapse]
 
 
 def keep_to_ourselves() -> None:

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.clock import Clock
-from core.inventory import Inventory
+from core.relational import Relational
 from core.settings import Settings
 from deploy.output import BadInput
 from ingest.duck import DuckStore
 from ingest.influx import InfluxStore
 from ingest.store import Store
 
-INVENTORY_NAME = "inventory.db"
+DATABASE_NAME = "platform.db"
 INFLUX_POSITION_NAME = "influxdb-position.json"
 S_PER_DAY = 86_400
 
 
-def make_inventory(data: Path) -> Inventory:
-    """The inventory of a data folder, not yet open."""
-    return Inventory(data / INVENTORY_NAME)
+def make_database(data: Path) -> Relational:
+    """The relational database of a data folder, not yet open."""
+    return Relational(data / DATABASE_NAME)
 
 
 def make_stores_of_stopped(settings: Settings, data: Path, clock: Clock) -> list[Store]:

@@ -110,7 +110,10 @@ class Child:
 
 
 class Supervisor:
-    """The children in the order they start; they stop as `stop_order` names them. `announce` gets what people read."""
+    """The children in the order they start; they stop as `stop_order` names them, those that are not there left out.
+
+    `announce` gets what people read.
+    """
 
     def __init__(
         self,
@@ -122,7 +125,9 @@ class Supervisor:
         pass_fds: tuple[int, ...] = (),
         rng: random.Random | None = None,
     ) -> None:
-        self.children = [Child(part, rotated(logs / f"{part.name}.log"), pass_fds) for part in parts]
+        self.logs = logs
+        self.pass_fds = pass_fds
+        self.children = [self._child_of(part) for part in parts]
         self.stop_order = stop_order
         self.clock = clock
         self.announce = announce
@@ -145,6 +150,13 @@ class Supervisor:
                     on_ready()
         finally:
             self.stop()
+
+    def add(self, part: Part) -> None:
+        """One more child; it starts in the next round."""
+        self.children.append(self._child_of(part))
+
+    def _child_of(self, part: Part) -> Child:
+        return Child(part, rotated(self.logs / f"{part.name}.log"), self.pass_fds)
 
     def pid(self, name: str) -> int | None:
         """The process of a child; None while it has none."""
@@ -195,7 +207,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop all, in order, each with its deadline."""
         by_name = {child.part.name: child for child in self.children}
-        for name in self.stop_order:
+        for name in [name for name in self.stop_order if name in by_name]:
             child = by_name[name]
             if child.process is not None:
                 in_time = child.stop()

@@ -14,6 +14,7 @@ from pathlib import Path
 from core.clock import RealClock
 from deploy.canary import Canary
 from deploy.contact import Centre
+from deploy.credentials import ADMIN, admin_password
 from deploy.credentials import NAME as SECRETS
 from deploy.logs import LineFormatter, rotated
 from deploy.options import (
@@ -50,27 +51,34 @@ def run_up(options: Options, config: Path | None, as_json: bool) -> int:
     stop = StopRequest()
     stop.listen()
     with locked(options.data, stop.runs) as lock:
-        options = _with_ports(options)
+        options = with_ports(options)
         logs = make_folder(options.data / "logs")
-        announce = _announcer(logs / "up.log")
+        announce = announcer(logs / "up.log", lambda sentence: say(f"up: {sentence}"))
         if options.dev:
             announce(BANNER)
-        addresses = _addresses(options)
+        addresses = addresses_of(options)
         supervisor = Supervisor(
             parts_of(options, config),
-            _stop_order(options),
+            stop_order(options),
             logs,
             RealClock(),
             announce,
             pass_fds=(lock,),
         )
-        with _tended(options, supervisor, stop.runs) as runs:
-            supervisor.run(runs, lambda: _tell_ready(options, addresses, as_json, announce))
+        is_first = not options.dev and admin_password(options.data) is None
+
+        def tell_all() -> None:
+            _tell_ready(options, addresses, as_json, announce)
+            if is_first and admin_password(options.data) is not None:
+                announce(f"the first account is '{ADMIN}'; its password is in {options.data / SECRETS}")
+
+        with tended(options, supervisor, stop.runs) as runs:
+            supervisor.run(runs, tell_all)
     return EXIT_OK
 
 
 @contextmanager
-def _tended(options: Options, supervisor: Supervisor, runs: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
+def tended(options: Options, supervisor: Supervisor, runs: Callable[[], bool]) -> Iterator[Callable[[], bool]]:
     """`runs`, which also looks after the embedded broker's canary; a broker elsewhere is not ours to restart."""
     if not options.settings.broker.embedded:
         yield runs
@@ -107,7 +115,7 @@ def parts_of(options: Options, config: Path | None) -> list[Part]:
     def command(name: str, *more: str) -> list[str]:
         return [sys.executable, "-m", "deploy.cli", name, *common, *more]
 
-    centre = Centre(_addresses(options).http, 0, "")
+    centre = Centre(addresses_of(options).http, 0, "")
     broker = settings.broker
     return [
         *(
@@ -120,11 +128,12 @@ def parts_of(options: Options, config: Path | None) -> list[Part]:
     ]
 
 
-def _stop_order(options: Options) -> list[str]:
+def stop_order(options: Options) -> list[str]:
+    """The names of the children, in the order they stop."""
     return ["gateway", "centre", *(["broker"] if options.settings.broker.embedded else [])]
 
 
-def _with_ports(options: Options) -> Options:
+def with_ports(options: Options) -> Options:
     """Free ports where 0 was asked for, kept for as long as this `up` runs. Raises BadInput when one is taken."""
     http, broker = options.settings.http, options.settings.broker
     require_free_port(http.bind, http.port, "--http-port", "HTTP")
@@ -137,7 +146,8 @@ def _with_ports(options: Options) -> Options:
     return replace(options, settings=replace(options.settings, http=http, broker=broker))
 
 
-def _addresses(options: Options) -> Addresses:
+def addresses_of(options: Options) -> Addresses:
+    """Where this machine reaches a platform that runs with these options."""
     http, broker = options.settings.http, options.settings.broker
     mqtt_host = reachable(broker.bind) if broker.embedded else broker.host
     return Addresses(
@@ -161,7 +171,7 @@ def _tell_ready(options: Options, addresses: Addresses, as_json: bool, announce:
         tell(f"Passwords of the broker are in {options.data / SECRETS}")
 
 
-def _announcer(path: Path) -> Callable[[str], None]:
+def announcer(path: Path, to_person: Callable[[str], None]) -> Callable[[str], None]:
     """What the supervisor says: to the person who started it, and into its log."""
     log = rotated(path)
     for handler in log.handlers:
@@ -169,7 +179,7 @@ def _announcer(path: Path) -> Callable[[str], None]:
 
     def announce(sentence: str) -> None:
         log.log(logging.INFO, sentence)
-        say(f"up: {sentence}")
+        to_person(sentence)
 
     return announce
 

@@ -51,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=1, help="one seed, one run (default 1)")
     options.add_argument("--start", metavar="T", help=INSTANT_HELP)
     options.add_argument("--speed", metavar="X", type=float, default=1.0, help="time-lapse: X times as fast")
+    options.add_argument("--clock-origin", metavar="MS", type=int, help="the real instant of --start (Unix ms)")
+    options.add_argument("--password-file", metavar="FILE", type=Path, help="the password at the broker")
     options.add_argument("--for", metavar="DURATION", dest="duration", help="simulated time, e.g. 90m, 24h, 7d")
     options.add_argument("--faults", metavar="F.csv", type=Path, help="fault,subject,start,end; default: by the seed")
     options.add_argument("--truth", metavar="F.csv", type=Path, help="write which faults there really were")
@@ -124,7 +126,10 @@ def _play(world: World, region: Region, options: argparse.Namespace) -> int:
     """Publish until the end, Ctrl-C or SIGTERM; the truth is written first as well, for those who look meanwhile."""
     if options.truth:
         write_truth(options.truth, world.truth())
-    player = runner.Runner(world, runner.parse_broker(options.broker), options.seed, _tell)
+    broker = runner.parse_broker(options.broker)
+    if options.password_file:
+        broker = replace(broker, password=options.password_file.read_text(encoding="utf-8").strip())
+    player = runner.Runner(world, broker, options.seed, _tell, options.clock_origin)
     _tell(f"{len(world.fleet.devices)} devices of {len(region.rows)} inventory rows play to {player.broker}")
     with _stopped_by_signals(player.stopped):
         return player.run()

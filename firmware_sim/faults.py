@@ -16,6 +16,7 @@ from firmware_sim.device import Device
 from firmware_sim.fleet import Fleet
 from firmware_sim.lamp import Lamp
 from firmware_sim.parking import Bay
+from firmware_sim.sos import SosButton
 
 DAY_ELEVATION_DEG = 3.0
 """Above this nobody argues whether it is day."""
@@ -204,6 +205,23 @@ class GatewayDown(FaultSort):
         return []
 
 
+class SosPress(FaultSort):
+    """Somebody presses an SOS button once and does not take it back; an end does not matter."""
+
+    def members(self, fleet: Fleet, subject: str) -> list[str]:
+        """The button."""
+        if not isinstance(fleet.devices.get(subject), SosButton):
+            raise ValueError(f"there is no SOS button {subject!r} in this region")
+        return [subject]
+
+    def begin(self, fleet: Fleet, fault: Fault, now_ms: int) -> list[Device]:
+        """The hand on the button; one without power keeps the press and sends it when it is back."""
+        button = fleet.devices[fault.subject]
+        assert isinstance(button, SosButton)
+        button.press(now_ms, "press", may_cancel=False)
+        return [button]
+
+
 class Reboot(FaultSort):
     """A device starts anew, once."""
 
@@ -234,6 +252,7 @@ FAULT_SORTS: dict[str, FaultSort] = {
     "silent": Silent(),
     "bay_stuck": BayStuck(),
     "gateway_down": GatewayDown(),
+    "sos_press": SosPress(),
     "reboot": Reboot(),
     "offline": Offline(),
 }

@@ -173,10 +173,17 @@ class Connection:
 
 
 class Runner:
-    """Publishes a world's messages when they are due; `report` gets a sentence now and then."""
+    """Publishes a world's messages when they are due; `report` gets a sentence now and then.
 
-    def __init__(self, world: World, broker: Broker, seed: int, report: Callable[[str], None]) -> None:
+    `origin_ms` is the real instant at which the run's start was or will be, None = when `run` is called. What was due
+    since then goes out at once.
+    """
+
+    def __init__(
+        self, world: World, broker: Broker, seed: int, report: Callable[[str], None], origin_ms: int | None = None
+    ) -> None:
         self.world = world
+        self.origin_ms = origin_ms
         self.broker = broker
         self.seed = seed
         self.report = report
@@ -214,10 +221,12 @@ class Runner:
 
     def _play(self, connections: list[Connection]) -> None:
         self._began_s = self._reported_s = time.monotonic()
+        if self.origin_ms is not None:
+            self._began_s -= (now_ms() - self.origin_ms) / 1000
         while not self.stopped.is_set():
-            now_ms = self._simulated_ms()
+            until_ms = self._simulated_ms()
             # What is still on its way at the end is not waited for: a held-back message may be hours late.
-            for message in self.world.due(now_ms if now_ms < self.world.end_ms else NEVER_MS):
+            for message in self.world.due(until_ms if until_ms < self.world.end_ms else NEVER_MS):
                 connection = connections[_connection_of(message.device_id)]
                 if not connection.publish(message.topic, message.payload, self.stopped):
                     return

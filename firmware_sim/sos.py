@@ -131,10 +131,10 @@ class SosButton(Device):
         self._plan(now_ms)
         return readings
 
-    def press(self, now_ms: int, event: str) -> None:
+    def press(self, now_ms: int, event: str, may_cancel: bool = True) -> None:
         """Somebody presses: a new press_id; one press in eight is taken back by the same hand some seconds later."""
         self.press_id += 1
-        if event != "test" and self.rng.random() < 0.125:
+        if event != "test" and may_cancel and self.rng.random() < 0.125:
             self._cancel_ms = now_ms + self.rng.randrange(5_000, 30_000)
         self._send(now_ms, event)
         self._plan(now_ms)

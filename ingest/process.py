@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -41,6 +41,7 @@ UPLINK_BATCH_MAX = 64
 RECONNECT_S_MAX = 2.0
 STUCK_S = 60.0
 GATEWAYS_MAX = 1000
+GATEWAY_SILENT_S_MAX = 30.0
 
 
 class Ingest:
@@ -59,6 +60,8 @@ class Ingest:
         self.commissioned = CommissionedDevices(inventory)
         self.stores = list(stores)
         self.gateways: dict[str, dict[str, object]] = {}
+        self._others: dict[str, Callable[[], int]] = {}
+        self._gateway_heard_s: dict[str, float] = {}
         self.canary_heard_s: float | None = None
         self.fatal: BaseException | None = None
         self.failed = threading.Event()
@@ -132,6 +135,7 @@ class Ingest:
         gateway = gateway_of(message.topic)
         if gateway not in self.gateways and len(self.gateways) >= GATEWAYS_MAX:
             return
+        self._gateway_heard_s[gateway] = self.clock.monotonic_s()
         try:
             self.gateways[gateway] = {
                 **msgspec.json.decode(message.payload, type=dict[str, object]),
@@ -217,12 +221,30 @@ class Ingest:
         """How far each consumer of the journal has come."""
         found = {writer.store.name: writer.position for writer in self.writers}
         found["quarantine"] = self.quarantine.position()
-        return found
+        return {**found, **{name: position() for name, position in self._others.items()}}
+
+    def keep_for(self, name: str, position: Callable[[], int]) -> None:
+        """Another consumer of the journal, and how to ask it how far it is."""
+        self._others[name] = position
 
     def canary_silent_s(self) -> float | None:
         """For how long no canary of the broker came; None when none ever did, for nobody sends any."""
         heard_s = self.canary_heard_s
         return None if heard_s is None else self.clock.monotonic_s() - heard_s
+
+    def fail(self, error: BaseException) -> None:
+        """A part that stands on ours has failed: the process must end."""
+        self._fail(error)
+
+    def hears(self) -> bool:
+        """Whether the way from the devices to us stands: the sessions do, and a gateway spoke lately.
+
+        Without it nobody can tell a silent device from a deaf platform.
+        """
+        now_s = self.clock.monotonic_s()
+        return self.ready() and any(
+            now_s - at_s < GATEWAY_SILENT_S_MAX for at_s in list(self._gateway_heard_s.values())
+        )
 
     def ready(self) -> bool:
         """Whether the centre takes frames: every subscription stands and nothing failed."""

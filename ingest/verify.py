@@ -185,7 +185,6 @@ def _compare(journal: Journal, quarantine: Quarantine, consumers: Sequence[Consu
         duplicates=known.duplicates,
         quarantined=known.quarantined,
         journal_head=known.head,
-        notes=["no rules run yet: rules_position is 0, there are no tickets and no audit to compare"],
     )
     report.problems += _ledger_problems(known)
     for consumer in consumers:

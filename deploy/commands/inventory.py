@@ -14,7 +14,7 @@ from core.inventory_csv import Parsed, decode_csv, export_devices, export_sites,
 from deploy.contact import Centre, find_centre
 from deploy.options import add_data_options, keep_to_ourselves, read_data_options
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, BadInput, Parser, say, tell, tell_json
-from deploy.parts import make_inventory
+from deploy.parts import make_database
 
 EXAMPLES = """
 partheland inventory import lamps.csv --data data
@@ -61,7 +61,7 @@ def export_text(data: Path, sites: bool) -> str:
     if centre is not None:
         with centre.ask("/api/v1/sites.csv" if sites else "/api/v1/inventory.csv") as answer:
             return answer.read().decode()
-    with make_inventory(data) as inventory:
+    with Inventory(make_database(data)) as inventory:
         return export_sites(inventory.sites().values()) if sites else export_devices(inventory.current().values())
 
 
@@ -70,7 +70,7 @@ def import_text(data: Path, text: str, accept_valid: bool, clock: Clock) -> Outc
     centre = find_centre(data)
     if centre is not None:
         return _import_over_http(centre, text, accept_valid)
-    with make_inventory(data) as inventory:
+    with Inventory(make_database(data)) as inventory:
         return _import_here(inventory, parse_inventory(text), accept_valid, clock)
 
 

@@ -15,7 +15,7 @@ from deploy.credentials import NAME as SECRETS
 from deploy.credentials import load_or_create
 from deploy.options import read_data_options
 from deploy.output import BadInput, say
-from deploy.parts import INVENTORY_NAME
+from deploy.parts import DATABASE_NAME
 from deploy.publisher import Publisher
 
 SPREAD_S = 3.0
@@ -47,7 +47,7 @@ def _login(settings: Settings, data: Path) -> Login:
 
 def _known_devices(data: Path) -> str:
     """The platform's devices as CSV; '' when it is stopped and has no inventory."""
-    if find_centre(data) is None and not (data / INVENTORY_NAME).exists():
+    if find_centre(data) is None and not (data / DATABASE_NAME).exists():
         return ""
     return export_text(data, sites=False)
 

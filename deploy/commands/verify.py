@@ -13,8 +13,9 @@ from core.settings import Settings
 from deploy.contact import find_centre
 from deploy.options import add_data_options, read_data_options
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, Parser, say, tell, tell_json
-from deploy.parts import make_stores_of_stopped
+from deploy.parts import make_database, make_stores_of_stopped
 from ingest.verify import verify_files
+from rules.verify import with_rules
 
 EXAMPLES = """
 partheland verify --data data
@@ -47,7 +48,9 @@ def _report(settings: Settings, data: Path, deep: bool) -> dict[str, Any]:
     clock = RealClock()
     stores = make_stores_of_stopped(settings, data, clock)
     say("the platform is stopped: its files are read")
-    return asdict(verify_files(data, stores, clock, deep, settings.store.retention_days == 0))
+    report = verify_files(data, stores, clock, deep, settings.store.retention_days == 0)
+    with make_database(data) as database:
+        return asdict(with_rules(report, database))
 
 
 def _summary(report: dict[str, Any]) -> str:

@@ -11,12 +11,15 @@ from core.settings import Settings
 from tests.support.frames import T0, FedCentre, Said, fed_centre, lamps, make_frame, refused
 
 TOKEN = "a-token-for-tests"
+MANY = 1_000_000
 
 
 def client_of(centre: FedCentre, dev: bool = True, token: str = TOKEN) -> TestClient:
     """A client on this machine; mistakes of ours come as answers, not as exceptions."""
-    settings = replace(centre.settings, http=replace(centre.settings.http, token=token))
-    app = create_app(centre.ingest, centre.inventory, [centre.store], centre.clock, settings, dev)
+    # The clock of tests stands still: no bucket would ever fill again.
+    http = replace(centre.settings.http, token=token, guest_burst=MANY, account_burst=MANY)
+    settings = replace(centre.settings, http=http)
+    app = create_app(centre.parts(settings, dev))
     return TestClient(app, "http://127.0.0.1:8080", raise_server_exceptions=False, client=("127.0.0.1", 50000))
 
 

@@ -27,7 +27,15 @@ def test_every_name_is_passed_by_some_code_and_no_other_one_is() -> None:
 
 
 def test_the_points_of_a_stage_are_passed_by_the_stage_they_name() -> None:
-    folder = {"gateway": "gateway", "uplink": "gateway", "ingest": "ingest", "journal": "ingest", "store": "ingest"}
+    folder = {
+        "gateway": "gateway",
+        "uplink": "gateway",
+        "ingest": "ingest",
+        "journal": "ingest",
+        "store": "ingest",
+        "rules": "rules",
+        "sos": "rules",
+    }
     found = {(ast.literal_eval(node.args[0]).split(".")[0], path.parts[0]) for path, node in passed_points()}
     assert found == set(folder.items())
 

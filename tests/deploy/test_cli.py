@@ -194,7 +194,7 @@ def test_an_inventory_that_is_made_before_the_first_start_is_for_its_user_only(t
     (tmp_path / "lamps.csv").write_text(GOOD)
     done = partheland("inventory", "import", tmp_path / "lamps.csv", "--data", tmp_path)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "inventory.db").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "platform.db").stat().st_mode & 0o077 == 0
 
 
 def test_a_fault_of_ours_is_a_sentence_with_the_place_of_the_log(

@@ -101,7 +101,7 @@ def test_with_passwords_nothing_is_lost_when_parts_are_killed_while_devices_spea
         assert verified(data)["accepted"] == LAMPS * READINGS_EACH
         assert up.stop() == 0
     kept = [path for path in data.rglob("*") if not path.is_symlink()]
-    assert {"inventory.db", "quarantine.db", "readings.duckdb", "spool-gw1.db"} <= {path.name for path in kept}
+    assert {"platform.db", "quarantine.db", "readings.duckdb", "spool-gw1.db"} <= {path.name for path in kept}
     assert not [path for path in kept if path.stat().st_mode & 0o077], "a folder that others may enter, nothing to read"
 
 

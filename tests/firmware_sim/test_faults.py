@@ -9,13 +9,14 @@ from firmware_sim import sky
 from firmware_sim.faults import FAULT_SORTS, Fault
 from firmware_sim.lamp import Lamp
 from firmware_sim.moments import iso, parse_time_ms
-from firmware_sim.settings import FaultCounts, Shares
+from firmware_sim.settings import FaultCounts, Life, Shares
 from firmware_sim.truth import TRUTH_COLUMNS, draw_faults, read_faults, write_truth
 from firmware_sim.world import World
 from tests.firmware_sim.conftest import HOUR_MS, START_MS, MakeWorld
 
 LAMP = "BOR-L0001"
 PERMANENT = Shares(lorawan=0.0, switched_dusk=0.0, switched_halfnight=0.0, no_clock=0.0, bad_clock=0.0)
+NATIVE_BUTTONS = Shares(lorawan_buttons=0.0)
 DUSK_MS = sky.dusk_ms(date(2026, 1, 10), 51.347926, 12.538822)
 
 
@@ -173,7 +174,7 @@ def test_the_seed_chooses_a_handful_of_faults_on_distinct_subjects(make_world: M
         return draw_faults(world.fleet, FaultCounts(), Random(seed), START_MS, end_ms)
 
     faults = drawn(1)
-    assert {fault.name for fault in faults} == set(FAULT_SORTS) - {"offline"}
+    assert {fault.name for fault in faults} == set(FAULT_SORTS) - {"offline", "sos_press"}
     touched = [name for fault in faults for name in FAULT_SORTS[fault.name].members(world.fleet, fault.subject)]
     assert len(touched) == len(set(touched))
     assert all(START_MS < fault.start_ms < end_ms for fault in faults)
@@ -209,3 +210,19 @@ def test_a_wrong_fault_file_is_refused_with_line_and_reason(tmp_path: Path, text
 def test_a_missing_fault_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="cannot be read"):
         read_faults(tmp_path / "none.csv")
+
+
+def test_somebody_presses_a_button_when_the_fault_file_says_so(make_world: MakeWorld) -> None:
+    button = "NAU-S01"
+    pressed_ms = START_MS + HOUR_MS
+    world = make_world(hours=3, buttons=14, life=Life(presses_per_button_day=0), shares=NATIVE_BUTTONS,
+                       faults=[Fault("sos_press", button, pressed_ms)])  # fmt: skip
+    presses = [json.loads(one.payload) for one in world.messages() if b'"press"' in one.payload]
+    assert {one["values"]["press_id"] for one in presses} == {1}
+    assert presses[0]["t"] == pytest.approx(pressed_ms, abs=2_000)
+    assert world.truth() == [("sos_press", button, button, iso(pressed_ms), "", iso(pressed_ms))]
+
+
+def test_only_a_button_can_be_pressed(make_world: MakeWorld) -> None:
+    with pytest.raises(ValueError, match="there is no SOS button 'BOR-L0001'"):
+        make_world(faults=[Fault("sos_press", LAMP, START_MS)])

@@ -124,6 +124,30 @@ def test_what_is_still_on_its_way_at_the_end_is_not_waited_for(broker: ServerPro
     assert player.run() == world.tally.handed_out > 0
 
 
+def test_a_run_that_began_at_an_earlier_instant_catches_up_at_once(
+    broker: ServerProcess, make_world: MakeWorld
+) -> None:
+    """Six hours at a thousandth of the speed would take years; their start was long enough ago that they are over."""
+    world = make_world(hours=6, speed=0.001, live=True)
+    long_ago_ms = runner.now_ms() - 6 * 3_600_000 * 1000
+    player = Runner(world, Broker("127.0.0.1", broker.port), 1, lambda _: None, long_ago_ms)
+    assert player.run() == world.tally.handed_out > 500
+
+
+def test_the_password_can_come_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Broker] = []
+
+    def run(self: Runner) -> int:
+        seen.append(self.broker)
+        return 0
+
+    monkeypatch.setattr(Runner, "run", run)
+    (tmp_path / "password").write_text("s3cret\n")
+    options = ["--broker", "mqtt://devices@127.0.0.1", "--password-file", str(tmp_path / "password"), "--for", "1m"]
+    assert main([*options, *SMALL]) == 0
+    assert (seen[0].username, seen[0].password) == ("devices", "s3cret")
+
+
 def test_stopping_in_the_middle_leaves_nothing_unacknowledged(broker: ServerProcess, make_world: MakeWorld) -> None:
     world = make_world(hours=24, speed=3600.0, live=True)
     player = Runner(world, Broker("127.0.0.1", broker.port), 1, lambda _: None)

@@ -7,7 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from argon2 import PasswordHasher
 
+from api.accounts import Accounts
+from api.centre import Centre
+from api.passwords import Passwords
 from core import frame as frames
 from core.clock import ManualClock
 from core.device import Device
@@ -16,12 +20,15 @@ from core.inventory import Inventory
 from core.inventory_csv import parse_inventory
 from core.mqtt_client import Message
 from core.reading import Scalar, from_rows
+from core.relational import Relational
 from core.settings import Settings
 from core.topics import uplink_topic
 from ingest.duck import DuckStore
 from ingest.process import Ingest
+from rules.process import Rules
 from tests.support.platform import until
 
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 T0 = 1_768_068_000_000  # 2026-01-10T18:00:00Z
 
 
@@ -83,19 +90,36 @@ class FedCentre:
         self.folder = folder
         self.clock = ManualClock(T0 + 3_600_000)
         self.settings = settings or Settings()
-        self.inventory = Inventory(folder / "platform.db")
+        self.database = Relational(folder / "platform.db")
+        self.inventory = Inventory(self.database)
         self.store = DuckStore(folder / "readings.duckdb")
         self.inventory.open()
         self.ingest = Ingest(self.settings, folder, self.clock, self.inventory, [self.store])
+        self.rules = Rules(
+            self.database,
+            self.inventory,
+            self.ingest.journal,
+            self.clock,
+            folder,
+            on_fatal=lambda _: None,
+            hears=lambda: True,
+        )
+        self.accounts = Accounts(self.database, self.clock, Passwords(CHEAP))
+
+    def parts(self, settings: Settings, dev: bool) -> Centre:
+        """What the HTTP face stands on."""
+        return Centre(self.ingest, self.inventory, [self.store], self.rules, self.accounts, self.clock, settings, dev)
 
     def open(self) -> None:
         """Everything but the sessions to the broker."""
         self.ingest.journal.open()
         self.ingest.quarantine.open()
         self.ingest.inventory_changed()
+        self.rules.load()
         for writer in self.ingest.writers:
             writer.rng = random.Random(1)
             writer.start()
+        self.rules.start()
         until("the store is open", lambda: all(one.state().position is not None for one in self.ingest.writers), 20)
 
     def commission(self, *devices: Device) -> None:
@@ -114,10 +138,12 @@ class FedCentre:
         journal, quarantine = self.ingest.journal, self.ingest.quarantine
         if quarantine.position() < journal.head:
             quarantine.take(journal.read(quarantine.position(), journal.head), journal.head)
+        until("the rules are up to date", lambda: self.rules.position == journal.head, 20)
         until("the store is up to date", lambda: self.ingest.writers[0].position == journal.head, 20)
 
     def close(self) -> None:
         """Let go of everything."""
+        self.rules.stop()
         self.ingest.stop()
         self.store.close()
         self.inventory.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from core.clock import RealClock
 from tests.support.broker import find_nats_server, mqtt_broker
 from tests.support.influxd import InfluxServer
 from tests.support.processes import ServerProcess, free_port
@@ -80,7 +81,10 @@ class Part:
 
 
 class Platform:
-    """Everything on ephemeral ports in one folder; InfluxDB beside DuckDB when a server is given."""
+    """Everything on ephemeral ports in one folder; InfluxDB beside DuckDB when a server is given.
+
+    `lapse` = (start, speed) lets the platform's clock run as in a demo.
+    """
 
     def __init__(
         self,
@@ -88,6 +92,7 @@ class Platform:
         influxd: InfluxServer | None = None,
         more_settings: str = "",
         broker: ServerProcess | None = None,
+        lapse: tuple[str, float] | None = None,
     ) -> None:
         self.folder = folder
         self.data = folder / "data"
@@ -99,6 +104,9 @@ class Platform:
         config = folder / "partheland.toml"
         config.write_text(self._settings() + more_settings)
         arguments = ["--dev", "--config", str(config), "--data", str(self.data), "--mqtt-port", str(self.broker.port)]
+        if lapse is not None:
+            origin_ms = RealClock().now_ms()
+            arguments += ["--start", lapse[0], "--speed", str(lapse[1]), "--clock-origin", str(origin_ms)]
         self.gateway = Part("gateway", arguments, folder / "gateway.log")
         self.centre = Part("centre", [*arguments, "--http-port", str(self.http_port)], folder / "centre.log")
 
@@ -152,6 +160,14 @@ class Platform:
     def get(self, path: str) -> Any:
         """The JSON of a GET."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=60) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, body: dict[str, str] | None = None) -> Any:
+        """The JSON answer to a POST of JSON; raises HTTPError as urllib does."""
+        data = json.dumps(body or {}).encode()
+        url = f"http://127.0.0.1:{self.http_port}{path}"
+        request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method="POST")
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     def commission(self, rows: Iterable[str], header: str = "device_id,kind,town") -> None:

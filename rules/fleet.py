@@ -1,0 +1,120 @@
+"""The inventory as columns: what the rules must know of each device, one number for each device.
+
+A device keeps its number for as long as the process lives, whatever the inventory does; new ones are added at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.device import Device, Site
+from core.inventory import Snapshot
+from core.kinds import KIND_NUMBER, KINDS
+
+NONE = -1
+# What a device is taken to promise when the inventory does not say: the usual interval of its kind.
+INTERVAL_S = {"lamp": 900, "cabinet": 900, "parking": 3600, "counter": 300, "sos": 3600}
+MIN_DIM_PCT = 10.0
+MIN_W_SHARE = 0.1
+"""What a lamp draws at its lowest step, as a share of its nominal power, when nobody has told."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """n devices, c circuits, s sites.
+
+    `number` {device_id: number} · `kind` u1[n] · `live` bool[n] stage live, `in_use` bool[n] not retired ·
+    `interval_ms` i8[n], 0 = promises nothing · `switched` bool[n] without power by day ·
+    `nominal_w`, `min_dim_pct`, `min_w` f8[n] NaN =
+    unknown · `circuit` i4[n] into `circuits`, -1 = none · `site` i4[n] into `sites`, -1 = none.
+    """
+
+    version: int
+    devices: tuple[Device, ...]
+    number: Mapping[str, int]
+    kind: NDArray[np.uint8]
+    live: NDArray[np.bool_]
+    in_use: NDArray[np.bool_]
+    interval_ms: NDArray[np.int64]
+    switched: NDArray[np.bool_]
+    nominal_w: NDArray[np.float64]
+    min_dim_pct: NDArray[np.float64]
+    min_w: NDArray[np.float64]
+    circuits: tuple[str, ...]
+    circuit: NDArray[np.int32]
+    sites: tuple[Site, ...]
+    site: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.devices)
+
+    def numbers(self, device_ids: Sequence[str]) -> NDArray[np.int64]:
+        """i8[n]: the number of each device, -1 for one that the inventory does not know."""
+        found = map(self.number.get, device_ids, repeat(NONE))
+        return np.fromiter(found, dtype=np.int64, count=len(device_ids))
+
+    def of_kind(self, kind: str) -> NDArray[np.bool_]:
+        """bool[n]: the devices of a kind."""
+        chosen: NDArray[np.bool_] = self.kind == KIND_NUMBER[kind]
+        return chosen
+
+
+def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
+    """The columns of an inventory; devices of `before` (ids in the order of their numbers) keep their numbers.
+
+    A device that has gone keeps its number too, as one that is not live.
+    """
+    known = snapshot.devices
+    order = [*before, *sorted(known.keys() - set(before))]
+    devices = tuple(known.get(device_id) or _gone(device_id) for device_id in order)
+    sites = tuple(snapshot.sites[key] for key in sorted(snapshot.sites))
+    circuits = tuple(sorted({_circuit(one) for one in devices} - {""}))
+    circuit_number = {name: number for number, name in enumerate(circuits)}
+    site_number = {(site.town, site.site): number for number, site in enumerate(sites)}
+    nominal_w = _numbers(one.nominal_w for one in devices)
+    min_w = _numbers(one.min_w for one in devices)
+    min_dim_pct = _numbers(one.min_dim_pct for one in devices)
+    return Fleet(
+        version=snapshot.version,
+        devices=devices,
+        number={device_id: number for number, device_id in enumerate(order)},
+        kind=np.array([KIND_NUMBER[one.kind] for one in devices], dtype=np.uint8),
+        live=np.array([one.stage == "live" for one in devices], dtype=np.bool_),
+        in_use=np.array([one.in_use for one in devices], dtype=np.bool_),
+        interval_ms=np.array([_interval_s(one) * 1000 for one in devices], dtype=np.int64),
+        switched=np.array([(one.supply or "").startswith("switched") for one in devices], dtype=np.bool_),
+        nominal_w=nominal_w,
+        min_dim_pct=np.where(np.isnan(min_dim_pct), MIN_DIM_PCT, min_dim_pct),
+        min_w=np.where(np.isnan(min_w), nominal_w * MIN_W_SHARE, min_w),
+        circuits=circuits,
+        circuit=np.array([circuit_number.get(_circuit(one), NONE) for one in devices], dtype=np.int32),
+        sites=sites,
+        site=np.array([site_number.get((one.town, one.site or ""), NONE) for one in devices], dtype=np.int32),
+    )
+
+
+def _gone(device_id: str) -> Device:
+    return Device(device_id=device_id, kind="other", town="", stage="retired")
+
+
+def _interval_s(device: Device) -> int:
+    return device.interval_s or INTERVAL_S.get(device.kind, 0)
+
+
+def _circuit(device: Device) -> str:
+    """The subject of a lamp's circuit; '' for none."""
+    if device.kind != "lamp" or not device.cabinet or not device.circuit:
+        return ""
+    return f"circuit:{device.cabinet}/{device.circuit}"
+
+
+def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+assert set(INTERVAL_S) <= set(KINDS)

@@ -1,0 +1,150 @@
+"""Occupancy: each bay free, occupied or unknown, each site the sum of its bays or what its barrier counts.
+
+Missing is not zero: a bay that has not spoken for 2.5 of its intervals is unknown, not free, and free + occupied +
+unknown = capacity, always.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.batch import Batch
+from rules.fleet import Fleet
+from rules.latest import NEVER_MS, LatestValues, grown
+from rules.records import BAY_STATES, AudienceState, BayState, SiteState
+
+FRESH_INTERVALS = 2.5
+FREE, OCCUPIED, UNKNOWN = (BAY_STATES.index(word) for word in ("free", "occupied", "unknown"))
+
+
+@dataclass(eq=False)
+class Occupancy:
+    """n devices. `taken` f4[n] 1 occupied, 0 free, NaN never said; `since_ms` i8[n] since when it is so;
+    `last_ms` i8[n] when it was last said, both event time.
+    """
+
+    taken: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
+    since_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    last_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def grow(self, length: int) -> None:
+        """Room for so many devices."""
+        self.taken = grown(self.taken, length, np.nan)
+        self.since_ms = grown(self.since_ms, length, NEVER_MS)
+        self.last_ms = grown(self.last_ms, length, NEVER_MS)
+
+    def advance(self, batch: Batch, fleet: Fleet) -> NDArray[np.int32]:
+        """Take in a batch; the numbers of the sites about which something was said."""
+        bays = np.flatnonzero(fleet.of_kind("parking")[batch.device])
+        said = batch.readings.column("occupied") if len(bays) else np.zeros(0)
+        for rows in batch.rounds(bays[~np.isnan(said[bays])] if len(bays) else bays):
+            device, t_ms = batch.device[rows], batch.readings.t_ms[rows]
+            newer = t_ms > self.last_ms[device]
+            changed = newer & (self.taken[device] != said[rows])  # NaN differs from everything
+            self.since_ms[device] = np.where(changed, t_ms, self.since_ms[device])
+            self.taken[device] = np.where(newer, said[rows], self.taken[device])
+            self.last_ms[device] = np.where(newer, t_ms, self.last_ms[device])
+        of_sites = fleet.of_kind("parking")[batch.device] | fleet.of_kind("counter")[batch.device]
+        touched: NDArray[np.int32] = np.unique(fleet.site[batch.device[of_sites]])
+        return touched[touched >= 0]
+
+    def states(self, fleet: Fleet, heard_ms: NDArray[np.int64], now_ms: int) -> NDArray[np.uint8]:
+        """u1[n]: index into BAY_STATES for each device; what is no bay is unknown."""
+        fresh = (heard_ms != NEVER_MS) & (now_ms - heard_ms <= FRESH_INTERVALS * fleet.interval_ms) & fleet.live
+        known = fresh & ~np.isnan(self.taken)
+        return np.where(known, np.where(self.taken == 1, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
+
+    def bay(self, fleet: Fleet, number: int, state: int) -> BayState:
+        """One bay as people see it."""
+        device = fleet.devices[number]
+        said = self.last_ms[number] != NEVER_MS
+        return BayState(
+            device_id=device.device_id,
+            state=BAY_STATES[state],
+            since_ms=int(self.since_ms[number]) if said else None,
+            measured_ms=int(self.last_ms[number]) if said else None,
+            audience=device.audience,
+        )
+
+    def sites(self, fleet: Fleet, latest: LatestValues, now_ms: int) -> list[SiteState]:
+        """Every site, in the order of the fleet's `sites`."""
+        states = self.states(fleet, latest.received_ms, now_ms)
+        bays = fleet.of_kind("parking") & (fleet.site >= 0) & fleet.in_use
+        counters = fleet.of_kind("counter") & (fleet.site >= 0) & fleet.in_use
+        return [
+            self._of_bays(fleet, place, np.flatnonzero(bays & (fleet.site == place)), states)
+            if (bays & (fleet.site == place)).any()
+            else _of_counters(fleet, place, np.flatnonzero(counters & (fleet.site == place)), latest, now_ms)
+            for place in range(len(fleet.sites))
+        ]
+
+    def _of_bays(self, fleet: Fleet, place: int, numbers: NDArray[np.intp], states: NDArray[np.uint8]) -> SiteState:
+        site = fleet.sites[place]
+        groups: dict[str, list[int]] = {}
+        for number in numbers.tolist():
+            counts = groups.setdefault(fleet.devices[number].audience or "", [0, 0, 0])
+            counts[states[number]] += 1
+        free, occupied, unknown = (sum(counts[state] for counts in groups.values()) for state in range(3))
+        measured = self.last_ms[numbers]
+        known = states[numbers] != UNKNOWN
+        # Bays that have no sensor are unknown; more sensors than the site says it has places are all counted.
+        capacity = max(site.capacity or 0, len(numbers))
+        return SiteState(
+            town=site.town,
+            site=site.site,
+            capacity=capacity,
+            free=free,
+            occupied=occupied,
+            unknown=unknown + capacity - len(numbers),
+            measured_ms=int(measured[known].max()) if known.any() else _none_if_never(int(measured.max())),
+            is_stale=not known.any(),
+            audiences=tuple(
+                AudienceState(name, sum(counts), counts[FREE], counts[OCCUPIED], counts[UNKNOWN])
+                for name, counts in sorted(groups.items())
+            ),
+        )
+
+
+def _of_counters(fleet: Fleet, place: int, numbers: NDArray[np.intp], latest: LatestValues, now_ms: int) -> SiteState:
+    """A site whose barriers count: occupied_count, or entries minus exits since the barrier's start."""
+    site = fleet.sites[place]
+    counted, measured_ms = _counted(numbers, latest)
+    capacity = site.capacity or int(sum(fleet.devices[number].capacity or 0 for number in numbers.tolist()))
+    heard_ms = latest.received_ms[numbers].min() if len(numbers) else NEVER_MS
+    interval_ms = fleet.interval_ms[numbers].max() if len(numbers) else 0
+    is_fresh = heard_ms != NEVER_MS and now_ms - heard_ms <= max(FRESH_INTERVALS * interval_ms, 0)
+    if counted is None or not is_fresh:
+        return SiteState(site.town, site.site, capacity, 0, 0, capacity, measured_ms, True)
+    occupied = min(max(int(counted), 0), capacity)
+    return SiteState(site.town, site.site, capacity, capacity - occupied, occupied, 0, measured_ms, False)
+
+
+def _counted(numbers: NDArray[np.intp], latest: LatestValues) -> tuple[float | None, int | None]:
+    total: float | None = None
+    newest = NEVER_MS
+    for number in numbers.tolist():
+        value = _of_barrier(number, latest)
+        if value is not None:
+            total = (total or 0.0) + value
+            newest = max(newest, int(latest.t_ms[number]))
+    return total, _none_if_never(newest)
+
+
+def _of_barrier(number: int, latest: LatestValues) -> float | None:
+    found = {
+        name: float(latest.numbers[name][0][number])
+        for name in ("occupied_count", "entries", "exits")
+        if name in latest.numbers and latest.numbers[name][1][number] != NEVER_MS
+    }
+    if "occupied_count" in found:
+        return found["occupied_count"]
+    if "entries" in found and "exits" in found:
+        return found["entries"] - found["exits"]
+    return None
+
+
+def _none_if_never(ms: int) -> int | None:
+    return None if ms == NEVER_MS else ms

@@ -1,0 +1,71 @@
+"""The German sentences of findings and tickets: what is the matter, with the numbers, in plain words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from core.device import Device
+from core.kinds import KIND_GERMAN
+from rules.edges import Opening
+
+LOCAL = ZoneInfo("Europe/Berlin")
+PRIORITY = {"lamp_out": "normal", "silent": "low", "circuit_down": "high", "sos_press": "immediate"}
+
+
+def title_of(edge: Opening, device: Device) -> str:
+    """What a ticket is called."""
+    if edge.rule == "circuit_down":
+        return f"Strang {edge.subject.partition(':')[2]} ausgefallen"
+    name = device.name or device.device_id
+    return {"lamp_out": f"Lampe {name} dunkel", "silent": f"{_what(device)} {name} meldet sich nicht"}[edge.rule]
+
+
+def sentence_of(edge: Opening, device: Device) -> str:
+    """Why, with the numbers."""
+    facts = edge.facts
+    if edge.rule == "lamp_out":
+        return _lamp_out(edge)
+    if edge.rule == "circuit_down":
+        return (
+            f"{facts['members']:.0f} von {facts['of']:.0f} Lampen des Strangs melden sich seit "
+            f"{clock_time(edge.since_ms)} nicht mehr: vermutlich ist die Versorgung ausgefallen."
+        )
+    return (
+        f"Zuletzt gehört {clock_time(edge.since_ms)}. Es meldet sich sonst alle {duration(facts['interval_s'])}; "
+        f"seither fehlen mehr als {facts['misses']:.0f} Meldungen hintereinander; so viele verliert der Funk nicht."
+    )
+
+
+def _lamp_out(edge: Opening) -> str:
+    facts = edge.facts
+    if facts["power_w"] != facts["power_w"] or facts["expected_w"] != facts["expected_w"]:
+        return f"Die Lampe meldet selbst einen Fehler, seit {clock_time(edge.since_ms)}."
+    return (
+        f"Um {clock_time(edge.since_ms)} war die Lampe auf {facts['dim_pct']:.0f} % geschaltet; gemessen "
+        f"{number(facts['power_w'])} W statt {number(facts['expected_w'])} W (Grenze {number(facts['limit_w'])} W), "
+        f"{facts['samples']:.0f} Messwerte hintereinander."
+    )
+
+
+def _what(device: Device) -> str:
+    return KIND_GERMAN[device.kind]
+
+
+def number(value: float) -> str:
+    """A number as people here write it: one decimal, comma."""
+    return f"{value:.1f}".replace(".", ",")
+
+
+def clock_time(ms: int) -> str:
+    """An instant in local time, e.g. 12.01., 18:40 Uhr."""
+    return datetime.fromtimestamp(ms / 1000, LOCAL).strftime("%d.%m., %H:%M Uhr")
+
+
+def duration(seconds: float) -> str:
+    """A span as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} Sekunden"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} Minuten"
+    return f"{seconds / 3600:.0f} Stunden"

@@ -1,0 +1,89 @@
+"""The rules over a real journal and a real database, with a clock that stands still."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from core import frame as frames
+from core.clock import ManualClock
+from core.device import Device, Site
+from core.frame import Frame
+from core.inventory import Inventory
+from core.relational import Relational
+from ingest.books import Verdict
+from ingest.journal import Entry, Journal, JournalLimits
+from rules.process import Rules
+from tests.rules.town import T0, Said, readings
+
+LIMITS = JournalLimits(256 * 1024**2, 14, 20 * 1024**3)
+
+
+class Desk:
+    """One centre's rules in a folder; nothing runs by itself: `take` and `tick` are the steps."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ManualClock(T0)
+        self.database = Relational(folder / "platform.db")
+        self.inventory = Inventory(self.database)
+        self.journal = Journal(folder / "journal", self.clock, LIMITS)
+        self.fatal: list[BaseException] = []
+        self.seq = 0
+        self.rules = self._make()
+
+    def _make(self) -> Rules:
+        return Rules(
+            self.database, self.inventory, self.journal, self.clock, self.folder, self.fatal.append, lambda: True
+        )
+
+    def open(self) -> None:
+        """Open the files and load the rules."""
+        self.inventory.open()
+        self.journal.open()
+        self.rules.load()
+
+    def commission(self, devices: Iterable[Device], sites: Iterable[Site] = ()) -> None:
+        """Put devices into the inventory."""
+        self.inventory.apply(list(devices), list(sites), T0, "test")
+
+    def journal_in(self, said: Sequence[Said], verdict: Verdict = Verdict.ACCEPTED) -> None:
+        """As if these readings came in one frame."""
+        found = readings(said)
+        message = np.arange(len(said), dtype=np.uint32)
+        frame = Frame("gw1", 1, self.seq + 1, "telemetry", found, message, tuple(b"{}" for _ in said), ())
+        self.seq += len(said)
+        self.journal.append([Entry(frames.encode(frame), frame, np.full(len(said), verdict, dtype=np.uint8), None)])
+
+    def hear(self, said: Sequence[Said]) -> None:
+        """Readings come, and the rules take them in."""
+        self.journal_in(said)
+        self.clock.ms = max(self.clock.ms, max(one.t_ms + one.late_ms for one in said))
+        self.rules.take()
+
+    def crash(self) -> None:
+        """The process is gone, what is on disk stays; a new one starts."""
+        self.database.close()
+        self.journal.close()
+        self.rules = self._make()
+        self.open()
+        while self.rules.position < self.journal.head:
+            self.rules.take()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.journal.close()
+        self.database.close()
+
+
+@contextmanager
+def desk(folder: Path) -> Iterator[Desk]:
+    """An open desk."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = Desk(folder)
+    found.open()
+    try:
+        yield found
+    finally:
+        found.close()
