@@ -23,6 +23,7 @@ from core.settings_tables import (
     GatewaySettings,
     HttpSettings,
     IngestSettings,
+    LegalSettings,
     PlatformSettings,
     StoreSettings,
     UplinkSettings,
@@ -58,6 +59,7 @@ class Settings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     http: HttpSettings = field(default_factory=HttpSettings)
+    legal: LegalSettings = field(default_factory=LegalSettings)
 
     def broker_login(self) -> Login:
         """Where the broker is that devices talk to."""
@@ -79,6 +81,7 @@ TABLES: Mapping[str, type[Table]] = {
     "ingest": IngestSettings,
     "store": StoreSettings,
     "http": HttpSettings,
+    "legal": LegalSettings,
 }
 
 

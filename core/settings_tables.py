@@ -182,3 +182,22 @@ class HttpSettings(Table):
         200, "How many requests one account or token may send, each second.", low=1, high=1_000_000
     )
     account_burst: int = setting(1000, "How many of them at once.", low=1, high=1_000_000)
+
+
+@dataclass(frozen=True, repr=False)
+class LegalSettings(Table):
+    """What only the operator can say, for the legal pages; what is empty is shown there as missing."""
+
+    operator: str = setting("", "Who runs this platform, e.g. Stadtverwaltung Naunhof.")
+    address: str = setting("", "The operator's postal address.")
+    represented_by: str = setting("", "Who represents the operator, e.g. the mayor's name.")
+    phone: str = setting("", "The operator's telephone number.")
+    email: str = setting("", "The operator's e-mail address.")
+    vat_id: str = setting("", "The operator's VAT number, if there is one.")
+    data_protection_officer: str = setting("", "Name and address of the data protection officer.")
+    accessibility_contact: str = setting("", "Whom to write to about barriers on these pages.")
+    accessibility_checked_on: str = setting("", "When these pages were last checked for barriers, e.g. 12.01.2026.")
+    enforcement_body: str = setting(
+        "Durchsetzungsstelle für digitale Barrierefreiheit in Sachsen",
+        "Who settles a dispute about barriers; printed as it stands here.",
+    )

@@ -73,12 +73,21 @@ class Engine:
         """What follows from time alone: who should have spoken. Silence before `listening_since_ms` is our own."""
         return list(self.silent.tick(self.fleet, self.latest.received_ms, now_ms, listening_since_ms))
 
+    def _columns(self) -> tuple[tuple[str, object], ...]:
+        """The parts whose state is columns and nothing else, by the name they have in snapshots."""
+        return (
+            ("lamp_out", self.lamp_out),
+            ("silent", self.silent),
+            ("occupancy", self.occupancy),
+            ("barriers", self.occupancy.barriers),
+        )
+
     # -- snapshots -------------------------------------------------------------------------------------------------
 
     def to_bytes(self, position: int) -> bytes:
         """The state after all readings before `position`."""
         columns: dict[str, NDArray[Any]] = {}
-        for name, part in (("lamp_out", self.lamp_out), ("silent", self.silent), ("occupancy", self.occupancy)):
+        for name, part in self._columns():
             columns |= {f"{name}.{key}": value for key, value in vars(part).items() if isinstance(value, np.ndarray)}
         latest = self.latest
         columns |= {
@@ -110,7 +119,7 @@ class Engine:
         if int(columns["form"][0]) != SNAPSHOT_FORM:
             raise ValueError(f"a snapshot of form {int(columns['form'][0])}, this program knows {SNAPSHOT_FORM}")
         self.fleet = make_fleet(snapshot, columns["device_ids"].tolist())
-        for name, part in (("lamp_out", self.lamp_out), ("silent", self.silent), ("occupancy", self.occupancy)):
+        for name, part in self._columns():
             for key, value in _with_prefix(columns, f"{name}."):
                 setattr(part, key, value)
         self.silent.circuits = dict(columns["circuits"].tolist()) if columns["circuits"].size else {}

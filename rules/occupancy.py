@@ -1,4 +1,4 @@
-"""Occupancy: each bay free, occupied or unknown, each site the sum of its bays or what its barrier counts.
+"""Occupancy: each bay free, occupied or unknown, each site the sum of its bays or what its barriers know.
 
 Missing is not zero: a bay that has not spoken for 2.5 of its intervals is unknown, not free, and free + occupied +
 unknown = capacity, always.
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from rules.barriers import Barriers
 from rules.batch import Batch
 from rules.fleet import Fleet
 from rules.latest import NEVER_MS, LatestValues, grown
@@ -30,8 +31,11 @@ class Occupancy:
     since_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     last_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
+    barriers: Barriers = field(default_factory=Barriers)
+
     def grow(self, length: int) -> None:
         """Room for so many devices."""
+        self.barriers.grow(length)
         self.taken = grown(self.taken, length, np.nan)
         self.since_ms = grown(self.since_ms, length, NEVER_MS)
         self.last_ms = grown(self.last_ms, length, NEVER_MS)
@@ -47,6 +51,7 @@ class Occupancy:
             self.since_ms[device] = np.where(changed, t_ms, self.since_ms[device])
             self.taken[device] = np.where(newer, said[rows], self.taken[device])
             self.last_ms[device] = np.where(newer, t_ms, self.last_ms[device])
+        self.barriers.advance(batch, fleet)
         of_sites = fleet.of_kind("parking")[batch.device] | fleet.of_kind("counter")[batch.device]
         touched: NDArray[np.int32] = np.unique(fleet.site[batch.device[of_sites]])
         return touched[touched >= 0]
@@ -77,7 +82,9 @@ class Occupancy:
         return [
             self._of_bays(fleet, place, np.flatnonzero(bays & (fleet.site == place)), states)
             if (bays & (fleet.site == place)).any()
-            else _of_counters(fleet, place, np.flatnonzero(counters & (fleet.site == place)), latest, now_ms)
+            else _of_barriers(
+                fleet, place, np.flatnonzero(counters & (fleet.site == place)), latest, self.barriers, now_ms
+            )
             for place in range(len(fleet.sites))
         ]
 
@@ -108,42 +115,32 @@ class Occupancy:
         )
 
 
-def _of_counters(fleet: Fleet, place: int, numbers: NDArray[np.intp], latest: LatestValues, now_ms: int) -> SiteState:
-    """A site whose barriers count: occupied_count, or entries minus exits since the barrier's start."""
+def _of_barriers(
+    fleet: Fleet, place: int, numbers: NDArray[np.intp], latest: LatestValues, barriers: Barriers, now_ms: int
+) -> SiteState:
+    """A site whose barriers count: occupied_count where they say it, otherwise what their balance leaves possible."""
     site = fleet.sites[place]
-    counted, measured_ms = _counted(numbers, latest)
     capacity = site.capacity or int(sum(fleet.devices[number].capacity or 0 for number in numbers.tolist()))
-    heard_ms = latest.received_ms[numbers].min() if len(numbers) else NEVER_MS
-    interval_ms = fleet.interval_ms[numbers].max() if len(numbers) else 0
-    is_fresh = heard_ms != NEVER_MS and now_ms - heard_ms <= max(FRESH_INTERVALS * interval_ms, 0)
-    if counted is None or not is_fresh:
+    heard = latest.received_ms[numbers]
+    measured_ms = _none_if_never(int(latest.t_ms[numbers].max())) if len(numbers) else None
+    limit_ms = FRESH_INTERVALS * fleet.interval_ms[numbers]
+    is_fresh = bool(len(numbers)) and bool(((heard != NEVER_MS) & (now_ms - heard <= limit_ms)).all())
+    told = _told(numbers, latest)
+    bounds = barriers.bounds(fleet, place, capacity) if told is None else (told, told)
+    if bounds is None or not is_fresh:
         return SiteState(site.town, site.site, capacity, 0, 0, capacity, measured_ms, True)
-    occupied = min(max(int(counted), 0), capacity)
-    return SiteState(site.town, site.site, capacity, capacity - occupied, occupied, 0, measured_ms, False)
+    at_least, at_most = (min(max(bound, 0), capacity) for bound in bounds)
+    return SiteState(
+        site.town, site.site, capacity, capacity - at_most, at_least, at_most - at_least, measured_ms, False
+    )
 
 
-def _counted(numbers: NDArray[np.intp], latest: LatestValues) -> tuple[float | None, int | None]:
-    total: float | None = None
-    newest = NEVER_MS
-    for number in numbers.tolist():
-        value = _of_barrier(number, latest)
-        if value is not None:
-            total = (total or 0.0) + value
-            newest = max(newest, int(latest.t_ms[number]))
-    return total, _none_if_never(newest)
-
-
-def _of_barrier(number: int, latest: LatestValues) -> float | None:
-    found = {
-        name: float(latest.numbers[name][0][number])
-        for name in ("occupied_count", "entries", "exits")
-        if name in latest.numbers and latest.numbers[name][1][number] != NEVER_MS
-    }
-    if "occupied_count" in found:
-        return found["occupied_count"]
-    if "entries" in found and "exits" in found:
-        return found["entries"] - found["exits"]
-    return None
+def _told(numbers: NDArray[np.intp], latest: LatestValues) -> int | None:
+    """The sum of `occupied_count`, when every barrier says it."""
+    values, times = latest.numbers.get("occupied_count", (None, None))
+    if values is None or times is None or (times[numbers] == NEVER_MS).any():
+        return None
+    return round(float(values[numbers].sum()))
 
 
 def _none_if_never(ms: int) -> int | None:

@@ -17,8 +17,8 @@ def title_of(edge: Opening, device: Device) -> str:
     """What a ticket is called."""
     if edge.rule == "circuit_down":
         return f"Strang {edge.subject.partition(':')[2]} ausgefallen"
-    name = device.name or device.device_id
-    return {"lamp_out": f"Lampe {name} dunkel", "silent": f"{_what(device)} {name} meldet sich nicht"}[edge.rule]
+    name = device.name or f"{KIND_GERMAN[device.kind]} {device.device_id}"
+    return {"lamp_out": f"{name} dunkel", "silent": f"{name} meldet sich nicht"}[edge.rule]
 
 
 def sentence_of(edge: Opening, device: Device) -> str:
@@ -46,10 +46,6 @@ def _lamp_out(edge: Opening) -> str:
         f"{number(facts['power_w'])} W statt {number(facts['expected_w'])} W (Grenze {number(facts['limit_w'])} W), "
         f"{facts['samples']:.0f} Messwerte hintereinander."
     )
-
-
-def _what(device: Device) -> str:
-    return KIND_GERMAN[device.kind]
 
 
 def number(value: float) -> str:

@@ -23,6 +23,7 @@ from rules.records import CONDITIONS
 
 PUBLIC_KINDS = ("lamp", "parking", "counter", "sos")
 PAGE_SIZE = 50
+GRID = 5
 E5 = 100_000
 SEVERITY = {"fault": 0, "silent": 1, "never": 2, "ok": 3}
 """Which condition stands first in the list."""
@@ -178,8 +179,8 @@ def _drawing(devices: Sequence[Device], conditions: Sequence[int]) -> dict[str, 
         "width": shape.WIDTH,
         "height": shape.HEIGHT,
         "outlines": shape.outlines(),
-        "ok": shape.dots(by["ok"], 4),
-        "quiet": shape.rings(by["never"]),
+        "ok": shape.dots(by["ok"], GRID),
+        "quiet": shape.dots(by["never"], 2 * GRID),
         "silent": shape.triangles(by["silent"]),
         "fault": shape.diamonds(by["fault"]),
     }

@@ -71,26 +71,20 @@ def _ring(ring: Iterable[tuple[float, float]]) -> str:
 
 def dots(places: Iterable[tuple[float, float]], grid: int = 1) -> str:
     """A path of dots (drawn by a stroke with round caps); those that fall on one square of `grid` become one."""
-    drawn = {(x // grid * grid, y // grid * grid) for x, y in (place(*one) for one in places)}
-    return "".join(f"M{x} {y}h0" for x, y in sorted(drawn))
+    return "".join(f"M{x} {y}h0" for x, y in _squares(places, grid))
 
 
-def diamonds(places: Iterable[tuple[float, float]], radius: int = 9) -> str:
-    """A path of diamonds, for what needs somebody."""
-    drawn = sorted({place(*one) for one in places})
+def diamonds(places: Iterable[tuple[float, float]], radius: int = 9, grid: int = 4) -> str:
+    """A path of diamonds, for what needs somebody; as coarse as `dots`."""
     r = radius
-    return "".join(f"M{x} {y - r}l{r} {r}l-{r} {r}l-{r} -{r}z" for x, y in drawn)
+    return "".join(f"M{x} {y - r}l{r} {r}-{r} {r}-{r}-{r}z" for x, y in _squares(places, grid))
 
 
-def triangles(places: Iterable[tuple[float, float]], radius: int = 9) -> str:
-    """A path of triangles, for what is no longer heard."""
-    drawn = sorted({place(*one) for one in places})
+def triangles(places: Iterable[tuple[float, float]], radius: int = 9, grid: int = 8) -> str:
+    """A path of triangles, for what is no longer heard; as coarse as `dots`."""
     r = radius
-    return "".join(f"M{x} {y - r}l{r} {2 * r}h-{2 * r}z" for x, y in drawn)
+    return "".join(f"M{x} {y - r}l{r} {2 * r}h-{2 * r}z" for x, y in _squares(places, grid))
 
 
-def rings(places: Iterable[tuple[float, float]], radius: int = 6) -> str:
-    """A path of open circles, for what was never heard."""
-    drawn = sorted({place(*one) for one in places})
-    r = radius
-    return "".join(f"M{x - r} {y}a{r} {r} 0 1 0 {2 * r} 0a{r} {r} 0 1 0 -{2 * r} 0" for x, y in drawn)
+def _squares(places: Iterable[tuple[float, float]], grid: int) -> list[tuple[int, int]]:
+    return sorted({(x // grid * grid, y // grid * grid) for x, y in (place(*one) for one in places)})

@@ -54,14 +54,52 @@ def test_bays_for_somebody_are_counted_apart() -> None:
     assert groups == {"DISABLED": (1, 0), "": (0, 1)}
 
 
-def test_a_barrier_counts_within_its_capacity() -> None:
-    barrier = Device(device_id="NAU-Z1", kind="counter", town="naunhof", site="markt", interval_s=300)
-    told = story(barrier, sites=[MARKT])
-    told.hear(Said("NAU-Z1", T0, {"entries": 10.0, "exits": 7.0}, kind="counter", seq=1))
-    assert (state_of(told, T0).free, state_of(told, T0).occupied) == (1, 3)
-    told.hear(Said("NAU-Z1", T0 + MINUTE_MS, {"entries": 10.0, "exits": 12.0}, kind="counter", seq=2))
-    assert state_of(told, T0 + MINUTE_MS).free == 4
+BARRIER = Device(device_id="NAU-Z1", kind="counter", town="naunhof", site="markt", interval_s=300)
+LOT = replace(MARKT, capacity=50)
+
+
+def passages(minutes: int, entries: int, exits: int, boot: int = 1, device_id: str = "NAU-Z1") -> Said:
+    values = {"entries": float(entries), "exits": float(exits)}
+    return Said(device_id, T0 + minutes * MINUTE_MS, values, kind="counter", seq=minutes + 1, boot=boot)
+
+
+def test_a_barrier_knows_only_what_changed_and_the_rest_is_unknown() -> None:
+    told = story(BARRIER, sites=[LOT]).hear(passages(0, 0, 0))
+    assert (state_of(told, T0).free, state_of(told, T0).unknown) == (0, 50)
+    told.hear(passages(1, 3, 0))  # three came: at least three are inside
+    assert (state_of(told, T0 + MINUTE_MS).occupied, state_of(told, T0 + MINUTE_MS).unknown) == (3, 47)
+    told.hear(passages(2, 3, 23))  # twenty more left than came: there was room for twenty before, so there is for 23
+    found = state_of(told, T0 + 2 * MINUTE_MS)
+    assert (found.free, found.occupied, found.unknown) == (23, 0, 27)
+
+
+def test_a_lot_that_was_full_and_empty_is_known_to_the_car() -> None:
+    told = story(BARRIER, sites=[LOT]).hear(passages(0, 0, 0), passages(1, 30, 0), passages(2, 30, 50))
+    assert (state_of(told, T0 + 2 * MINUTE_MS).free, state_of(told, T0 + 2 * MINUTE_MS).unknown) == (50, 0)
+    told.hear(passages(3, 42, 50))
+    assert (state_of(told, T0 + 3 * MINUTE_MS).occupied, state_of(told, T0 + 3 * MINUTE_MS).free) == (12, 38)
+
+
+def test_a_barrier_that_starts_anew_goes_on_counting() -> None:
+    told = story(BARRIER, sites=[LOT]).hear(passages(0, 0, 0), passages(1, 30, 0), passages(2, 30, 50))
+    told.hear(passages(3, 5, 0, boot=2))
+    assert state_of(told, T0 + 3 * MINUTE_MS).occupied == 5
+
+
+def test_two_barriers_of_one_lot_are_one_balance() -> None:
+    told = story(BARRIER, replace(BARRIER, device_id="NAU-Z2"), sites=[LOT])
+    told.hear(passages(0, 0, 0), passages(0, 0, 0, device_id="NAU-Z2"))
+    told.hear(passages(1, 10, 0), passages(2, 0, 8, device_id="NAU-Z2"))  # in at one, out at the other
+    found = state_of(told, T0 + 2 * MINUTE_MS)
+    assert (found.occupied, found.free) == (2, 8)
+
+
+def test_a_barrier_that_says_how_many_are_inside_is_believed_while_it_speaks() -> None:
+    said = Said("NAU-Z1", T0, {"occupied_count": 44.0}, kind="counter", seq=1)
+    told = story(BARRIER, sites=[LOT]).hear(said)
+    assert (state_of(told, T0).free, state_of(told, T0).occupied, state_of(told, T0).unknown) == (6, 44, 0)
     assert state_of(told, T0 + HOUR_MS).is_stale
+    assert state_of(told, T0 + HOUR_MS).unknown == 50
 
 
 def test_a_retired_sensor_counts_no_more() -> None:

@@ -34,7 +34,7 @@ def test_a_finding_raises_one_ticket_that_says_what_where_and_why(yard: Desk) ->
     (found,), more = yard.rules.tickets.page()
     assert more is None
     assert (found.status, found.priority, found.town, found.kind) == ("open", "normal", "naunhof", "lamp")
-    assert (found.rule, found.subject, found.title_de) == ("lamp_out", L1.device_id, "Lampe Leuchte 1 dunkel")
+    assert (found.rule, found.subject, found.title_de) == ("lamp_out", L1.device_id, "Leuchte 1 dunkel")
     assert "gemessen 0,5 W statt 40,0 W (Grenze 10,0 W), 3 Messwerte hintereinander." in found.text_de
     whole = yard.rules.tickets.ticket(found.id)
     assert whole is not None

@@ -19,8 +19,13 @@ const SHAPES = {
   warn: "M8 .5 16 15H0z",
 };
 
+const LOST_MS = 10000;
+const AGAIN_MS = 2000;
+
 let sound = null;
 let isLost = false;
+let hasLine = null; // null = not yet known
+let listFailedAt = 0;
 let known = waiting();
 
 function waiting() {
@@ -42,7 +47,8 @@ function badge(tone, text) {
 }
 
 function state() {
-  const now = isLost ? ["warn", "Keine Verbindung"] : ["ok", "Verbindung ok"];
+  const trying = ["warn", hasLine === null ? "Verbindung wird aufgebaut" : "Keine Verbindung"];
+  const now = hasLine && !listFailedAt ? ["ok", "Verbindung ok"] : trying;
   line.replaceChildren(badge(...now), " ", badge(sound ? "ok" : "warn", sound ? "Ton an" : "Ton aus"));
 }
 
@@ -62,6 +68,14 @@ function beep() {
 }
 
 function looked(worked) {
+  if (!worked) {
+    // A line that lives is worth nothing while the list can't be fetched.
+    listFailedAt ||= performance.now();
+    setTimeout(renew, AGAIN_MS);
+  } else {
+    listFailedAt = 0;
+  }
+  judge();
   if (!worked) return;
   const found = waiting();
   const fresh = [...found].filter((id) => !known.has(id));
@@ -73,10 +87,18 @@ function looked(worked) {
   beep();
 }
 
-function showLost(now) {
+function heard(now) {
+  if (now === hasLine) return;
+  hasLine = now;
+  judge();
+}
+
+/** Say whether what stands here can be trusted. */
+function judge() {
+  const now = hasLine === false || (listFailedAt > 0 && performance.now() - listFailedAt >= LOST_MS);
+  state();
   if (now === isLost) return;
   isLost = now;
-  state();
   if (now) {
     lost.showModal();
     beep();
@@ -120,7 +142,7 @@ soundButton.addEventListener("click", () => {
 
 state();
 count();
-follow("sos", { onEvent: renew, onLife: () => showLost(false), onSilent: () => showLost(true) });
+follow("sos", { onEvent: renew, onLife: () => heard(true), onSilent: () => heard(false) });
 setInterval(count, 1000);
 setInterval(renew, LOOK_MS);
 setInterval(() => waiting().size && beep(), BEEP_MS);
