@@ -30,8 +30,8 @@ class Fleet:
 
     `number` {device_id: number} · `kind` u1[n] · `live` bool[n] stage live, `in_use` bool[n] not retired ·
     `interval_ms` i8[n], 0 = promises nothing · `switched` bool[n] without power by day ·
-    `nominal_w`, `min_dim_pct`, `min_w` f8[n] NaN =
-    unknown · `circuit` i4[n] into `circuits`, -1 = none · `site` i4[n] into `sites`, -1 = none.
+    `nominal_w`, `min_dim_pct`, `min_w` f8[n] NaN = unknown · `circuit` i4[n] into `circuits`, -1 = none ·
+    `site` i4[n] into `sites`, -1 = none · `kinds` {kind: bool[n]}.
     """
 
     version: int
@@ -49,6 +49,7 @@ class Fleet:
     circuit: NDArray[np.int32]
     sites: tuple[Site, ...]
     site: NDArray[np.int32]
+    kinds: Mapping[str, NDArray[np.bool_]]
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -60,8 +61,7 @@ class Fleet:
 
     def of_kind(self, kind: str) -> NDArray[np.bool_]:
         """bool[n]: the devices of a kind."""
-        chosen: NDArray[np.bool_] = self.kind == KIND_NUMBER[kind]
-        return chosen
+        return self.kinds[kind]
 
 
 def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
@@ -79,11 +79,12 @@ def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
     nominal_w = _numbers(one.nominal_w for one in devices)
     min_w = _numbers(one.min_w for one in devices)
     min_dim_pct = _numbers(one.min_dim_pct for one in devices)
+    kind = np.array([KIND_NUMBER[one.kind] for one in devices], dtype=np.uint8)
     return Fleet(
         version=snapshot.version,
         devices=devices,
         number={device_id: number for number, device_id in enumerate(order)},
-        kind=np.array([KIND_NUMBER[one.kind] for one in devices], dtype=np.uint8),
+        kind=kind,
         live=np.array([one.stage == "live" for one in devices], dtype=np.bool_),
         in_use=np.array([one.in_use for one in devices], dtype=np.bool_),
         interval_ms=np.array([_interval_s(one) * 1000 for one in devices], dtype=np.int64),
@@ -95,6 +96,7 @@ def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
         circuit=np.array([circuit_number.get(_circuit(one), NONE) for one in devices], dtype=np.int32),
         sites=sites,
         site=np.array([site_number.get((one.town, one.site or ""), NONE) for one in devices], dtype=np.int32),
+        kinds={name: kind == number for name, number in KIND_NUMBER.items()},
     )
 
 

@@ -12,13 +12,13 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import paho.mqtt.client as paho
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
 
 from core.clock import RealClock
+from tests.bench.button import Button, words
 from tests.bench.load import device_name
 from tests.bench.processes import Cost, children_of, cost_of, machine
 from tests.support.fleet import Fleet, topic_of
@@ -38,11 +38,14 @@ pytestmark = pytest.mark.bench
 class Up:
     """`partheland up --dev` with its addresses and children."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, settings: str = "") -> None:
         self.data = data
+        config = data.with_suffix(".toml")
+        config.write_text(settings)
         environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
         self.command = [sys.executable, "-m", "deploy.cli"]
         arguments = ["up", "--dev", "--data", str(data), "--http-port", "0", "--mqtt-port", "0"]
+        arguments += ["--config", str(config)]
         self.process = subprocess.Popen([*self.command, *arguments], env=environment, stdout=subprocess.DEVNULL)
         until("the platform runs", (data / "centre.json").exists, 60)
         self.contact = json.loads((data / "centre.json").read_text())
@@ -69,12 +72,25 @@ class Up:
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
-    found = Up(tmp_path / "data")
+    with running(tmp_path, "") as found:
+        yield found
+
+
+@contextmanager
+def running(tmp_path: Path, settings: str) -> Iterator[Up]:
+    """A platform with all the devices."""
+    found = Up(tmp_path / "data", settings)
     try:
         inventory = tmp_path / "inventory.csv"
         names = [device_name(number) for number in range(DEVICES)] + ["PROBE"]
         inventory.write_text(
-            "\n".join(["device_id,kind,town", "BUTTON,sos,naunhof", *(f"{name},lamp,naunhof" for name in names)])
+            "\n".join(
+                [
+                    "device_id,kind,town,nominal_w,interval_s,cabinet,circuit",
+                    "BUTTON,sos,naunhof,,3600,,",
+                    *(f"{name},lamp,naunhof,40,900,C{at // 60},{at // 15 % 4}" for at, name in enumerate(names)),
+                ]
+            )
         )
         imported = ["inventory", "import", str(inventory), "--data", str(found.data)]
         subprocess.run([*found.command, *imported], check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})
@@ -82,45 +98,6 @@ def up(tmp_path: Path) -> Iterator[Up]:
         yield found
     finally:
         found.stop()
-
-
-class Button:
-    """One SOS button that is pressed once a second and waits for the gateway's answer on …/down."""
-
-    def __init__(self, port: int) -> None:
-        self.answered: dict[int, float] = {}
-        self.pressed: dict[int, float] = {}
-        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="button")
-        self._client.on_message = self._hear
-        self._client.connect("127.0.0.1", port)
-        self._client.loop_start()
-        until("the button is connected", self._client.is_connected, 10)
-        self._client.subscribe("partheland/naunhof/sos/BUTTON/down", 1)
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _hear(self, _client: object, _data: object, message: paho.MQTTMessage) -> None:
-        seq = json.loads(message.payload).get("ack", {}).get("seq")
-        if seq in self.pressed:
-            self.answered.setdefault(seq, time.monotonic())
-
-    def _run(self) -> None:
-        seq = 0
-        while not self._stopping.wait(1.0):
-            seq += 1
-            self.pressed[seq] = time.monotonic()
-            press = {"t": RealClock().now_ms(), "boot": 1, "seq": seq, "values": {"event": "test", "press_id": seq}}
-            self._client.publish("partheland/naunhof/sos/BUTTON/up", json.dumps(press), 1)
-
-    def stop(self) -> list[float]:
-        """Seconds from each press to its answer, sorted; every press must have one."""
-        self._stopping.set()
-        self._thread.join()
-        until("every press was answered", lambda: len(self.answered) == len(self.pressed), 10)
-        self._client.disconnect()
-        self._client.loop_stop()
-        return sorted(self.answered[seq] - at_s for seq, at_s in self.pressed.items())
 
 
 class Probe:
@@ -175,12 +152,12 @@ def test_the_path_end_to_end(up: Up) -> None:
     drained_s = time.monotonic() - sent_s
     show(before, loaded, up.costs(), total)
     print(f"backlog when the load ended: {drained_s:.1f} s")
-    probe, button = Probe(up), Button(int(up.contact["mqtt_port"]))
+    probe, button = Probe(up), Button(int(up.contact["mqtt_port"]), str(up.contact["http"]))
     total += play(up, min(60.0, max(20.0, SECONDS / 4)), RATE)
     probe.stop()
-    answers = button.stop()
-    worst = f"p50 {answers[len(answers) // 2]:.3f} s, worst {answers[-1]:.3f} s, {len(answers)} presses"
-    print(f"SOS press → committed by the gateway and answered, at the same time: {worst}")
+    answers, seen = button.stop()
+    print(f"SOS press → committed by the gateway and answered, at the same time: {words(answers)}")
+    print(f"SOS press → on the console (live stream), at the same time: {words(seen)}")
     delays = sorted(probe.delays_s)
     p50, p99 = delays[len(delays) // 2], delays[int(len(delays) * 0.99)]
     print(f"sent → queryable at {RATE:.0f}/s: p50 {p50:.2f} s, p99 {p99:.2f} s, {len(delays)} probes")
@@ -189,6 +166,16 @@ def test_the_path_end_to_end(up: Up) -> None:
     assert isinstance(report, dict)
     assert report["ok"], report["problems"]
     assert counted(up) + len(answers) == report["stored"]["duckdb"]
+
+
+def test_a_press_reaches_the_console_while_lamps_flood_and_influxdb_is_down(tmp_path: Path) -> None:
+    nobody = '[store]\nkind = "both"\ninflux_url = "http://127.0.0.1:9"\ninflux_token = "none"\n'
+    with running(tmp_path, nobody) as up:
+        button = Button(int(up.contact["mqtt_port"]), str(up.contact["http"]))
+        total = play(up, SECONDS, RATE)
+        answers, seen = button.stop()
+        print(f"\n{RATE:.0f} lamps/s, InfluxDB down: press → answered: {words(answers)}; → console: {words(seen)}")
+        until("all is counted", lambda: counted(up) >= total, 600)
 
 
 def test_the_cost_beside_telegraf(up: Up, influxd: InfluxServer, tmp_path: Path) -> None:

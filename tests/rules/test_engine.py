@@ -54,7 +54,7 @@ def test_as_many_calls_for_ten_thousand_devices_as_for_ten() -> None:
     calls_for(10)  # the first time numpy loads parts of itself
     few, many = calls_for(10), calls_for(10_000)
     assert few > 50, "nothing was counted"
-    assert many == few
+    assert many <= few + 10  # a garbage collection in between may call something of its own
 
 
 power = st.sampled_from([0.5, 0.5, 40.0, 9.0, 30.0])

@@ -72,7 +72,7 @@ function show(towns, data) {
   const outlines = L.geoJSON(towns, {
     style: land,
     onEachFeature(feature, layer) {
-      layer.bindTooltip(feature.properties.name, { permanent: true, direction: "center", className: "town-name" });
+      layer.bindTooltip(feature.properties.name, { permanent: true, direction: "center", offset: [0, -20], className: "town-name" });
     },
   }).addTo(map);
   const points = new PointLayer(

@@ -54,7 +54,7 @@ export const PointLayer = window.L && L.Layer.extend({
       return;
     }
     pen.fill();
-    if (tone === "ok") return;
+    if (tone === "ok" && r < 3) return;
     pen.lineWidth = 1;
     pen.strokeStyle = this.edge();
     pen.stroke();

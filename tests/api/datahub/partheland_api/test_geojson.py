@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from api.datahub.partheland_api.types import TYPES
@@ -206,6 +206,7 @@ def test_one_device_is_a_collection_of_one(features: dict[str, Any], question: s
     assert errors_of(answer.json(), "/geojson/devices/{type}/{id}", 200, JSON) == []
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
