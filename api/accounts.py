@@ -111,15 +111,16 @@ class Accounts:
     def _change(
         self, name: str, what: dict[str, Any], by: str, action: str, detail: str, ends_sessions: bool
     ) -> Account:
-        name = known_name(name)
+        name, own, ended = known_name(name), session_table.c, list[str]()
         with self.database.write() as connection:
             found = account_of(connection, name)
             connection.execute(update(account_table).where(account_table.c.id == found.id).values(what))
             if ends_sessions:
-                connection.execute(delete(session_table).where(session_table.c.account_id == found.id))
+                ended = list(connection.execute(select(own.digest).where(own.account_id == found.id)).scalars())
+                connection.execute(delete(session_table).where(own.account_id == found.id))
             append(connection, self.clock.now_ms(), by, action, f"account {name}", detail)
             changed = account_of(connection, name)
-        self.remembered.forget()
+        self.remembered.forget(Account, ended)
         return changed
 
     def accounts(self) -> list[Account]:
@@ -156,7 +157,7 @@ class Accounts:
             connection.execute(delete(session_table).where(gone))
             connection.execute(insert(session_table), {**session, "expires_ms": now_ms + SESSION_IDLE_MS})
             append(connection, now_ms, name, "signed in", f"account {name}", f"from {address}")
-        self.remembered.forget()
+        self.remembered.forget(Account, [digest_of(former)])
         return token
 
     def who_of_session(self, token: str) -> Account | None:
@@ -167,6 +168,7 @@ class Accounts:
         with self.database.read() as connection:
             row = connection.execute(query.where(own.digest == digest)).first()
         if row is None or row.expires_ms <= now_ms or row.disabled_ms is not None:
+            self.remembered.estrange(Account, digest)
             return None
         if now_ms - row.seen_ms >= SEEN_EACH_MS:
             self._prolong(digest, now_ms, min(now_ms + SESSION_IDLE_MS, row[0] + SESSION_MS_MAX))
@@ -192,7 +194,7 @@ class Accounts:
             if name is not None:
                 connection.execute(delete(session_table).where(own.digest == digest))
                 append(connection, self.clock.now_ms(), name, "signed out", f"account {name}", "")
-        self.remembered.forget()
+        self.remembered.forget(Account, [digest])
 
     def create_token(self, label: str, role: str, town: str | None, days: int | None, by: str) -> tuple[str, Token]:
         """As `tokens.create`."""
@@ -206,3 +208,7 @@ class Accounts:
         """Whose session or token it was a few seconds ago, without a question to the database."""
         found = self.remembered.find(digest_of(secret))
         return found if isinstance(found, kind) else None
+
+    def is_familiar(self, secret: str, kind: type[Account] | type[Token]) -> bool:
+        """Whether this session or token was good within the last 12 hours, as far as is known without looking."""
+        return self.remembered.is_familiar(kind, digest_of(secret))

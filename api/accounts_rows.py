@@ -11,6 +11,7 @@ import hashlib
 import threading
 import unicodedata
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from rules.audit import append
 TOKEN_BYTES = 32
 NAME_CHARS_MAX = 64
 REMEMBERED_S = 5.0
+FAMILIAR_S = 12 * 3600.0
 REMEMBERED_MAX = 10_000
 RESERVED = frozenset({"dev", "public", "partheland", "unknown"})
 
@@ -77,14 +79,21 @@ def known_name(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip().lower()
 
 
+Credential = type[Account] | type[Token]
+
+
 class Remembered:
-    """Whose session or token it was a few seconds ago, without a question to the database. For several threads."""
+    """Whose session or token it was a few seconds ago, without a question to the database. For several threads.
+
+    A session or token that was good within the last hours is familiar: looking it up again costs nobody a request.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.generation = 0
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[float, Account | Token]] = OrderedDict()
+        self._familiar: OrderedDict[tuple[Credential, str], float] = OrderedDict()
 
     def find(self, digest: str) -> Account | Token | None:
         """What was put in lately; None when it has to be looked up."""
@@ -93,8 +102,12 @@ class Remembered:
         return found if self.clock.monotonic_s() - at_s < REMEMBERED_S else None
 
     def put(self, digest: str, found: Account | Token, generation: int) -> None:
-        """Keep it; not when something was changed since `generation` was read."""
+        """Keep it; not when something was changed since `generation` was read. It is familiar in any case."""
         with self._lock:
+            self._familiar[type(found), digest] = self.clock.monotonic_s()
+            self._familiar.move_to_end((type(found), digest))
+            while len(self._familiar) > REMEMBERED_MAX:
+                self._familiar.popitem(last=False)
             if generation != self.generation:
                 return
             self._kept[digest] = (self.clock.monotonic_s(), found)
@@ -102,11 +115,24 @@ class Remembered:
             while len(self._kept) > REMEMBERED_MAX:
                 self._kept.popitem(last=False)
 
-    def forget(self) -> None:
-        """Something was changed: everything is looked up again."""
+    def is_familiar(self, kind: Credential, digest: str) -> bool:
+        """Whether this session or token was good within the last hours, and not known to have ended since."""
+        with self._lock:
+            at_s = self._familiar.get((kind, digest))
+        return at_s is not None and self.clock.monotonic_s() - at_s < FAMILIAR_S
+
+    def estrange(self, kind: Credential, digest: str) -> None:
+        """It was looked up and is none, or has ended."""
+        with self._lock:
+            self._familiar.pop((kind, digest), None)
+
+    def forget(self, kind: Credential = Account, ended: Iterable[str] = ()) -> None:
+        """Something was changed: everything is looked up again. The digests in `ended` are familiar no more."""
         with self._lock:
             self.generation += 1
             self._kept.clear()
+            for digest in ended:
+                self._familiar.pop((kind, digest), None)
 
 
 def digest_of(secret: str) -> str:

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from api.centre import Centre
 from api.door import Door
 from api.metrics import make_registry
+from api.packing import Packing
 from api.problems import add_handlers
 from api.routes import add_routes
 
@@ -29,5 +30,6 @@ def create_app(centre: Centre) -> FastAPI:
     app.state.figures, requests = make_registry(centre)
     add_handlers(app)
     add_routes(app)
+    app.add_middleware(Packing)
     app.add_middleware(Door, centre=centre, requests=requests)
     return app

@@ -13,12 +13,13 @@ from api.centre import AskCentre, Centre, as_json, when
 from api.guards import foreign, town_of
 from api.problems import ProblemError, shown
 from api.readings import ID_QUERY, Kind, known_kind
-from api.who import AskWho
+from api.who import AskWho, Who
 from core.device import DEVICE_COLUMNS, STAGES, Device
-from core.inventory import RadioTakenError
+from core.inventory import ImportResult, RadioTakenError
 from core.inventory_csv import Problem, decode_csv, export_devices, export_sites, parse_inventory
 from core.town import TOWN_IDS
 from ingest.journal import Journal
+from rules.audit import append
 
 LIMIT_MAX = 1000
 COUNTERS_AT_ONCE = 100
@@ -112,7 +113,7 @@ def import_inventory(
     content: Annotated[bytes, Depends(body_of)],
     accept_valid: Annotated[bool, Query(description="Import the right rows although others are wrong.")] = False,
 ) -> Response:
-    """Import devices or sites from CSV; which of them it is, the header tells."""
+    """Import devices or sites from CSV; which of them it is, the header tells. Each import is a row of the audit."""
     try:
         parsed = centre.inventory.check(parse_inventory(decode_csv(content)))
     except ValueError as error:
@@ -125,6 +126,7 @@ def import_inventory(
     except RadioTakenError as error:  # somebody else changed the inventory since the check
         raise ProblemError(HTTPStatus.CONFLICT, f"Nothing was imported: {error}.") from None
     _tell(centre, parsed.devices)
+    _write_down(centre, who, done, "sites" if parsed.sites else "devices", len(parsed.problems))
     return as_json(Imported(done.new, done.changed, done.unchanged, done.version, list(parsed.problems)))
 
 
@@ -140,6 +142,13 @@ def _refused(problems: Sequence[Problem], rows: int) -> ProblemError:
             ]
         },
     )
+
+
+def _write_down(centre: Centre, who: Who, done: ImportResult, what: str, problems: int) -> None:
+    left_out = f", {problems} problems left out" if problems else ""
+    detail = f"{what}: {done.new} new, {done.changed} changed, {done.unchanged} unchanged{left_out}"
+    with centre.inventory.database.write() as connection:
+        append(connection, centre.clock.now_ms(), who.name, "inventory imported", f"inventory {done.version}", detail)
 
 
 def _tell(centre: Centre, imported: Sequence[Device]) -> None:

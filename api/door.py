@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from fastapi.concurrency import run_in_threadpool
 from prometheus_client import Counter
 
+from api.accounts_rows import Token, digest_of
 from api.centre import Centre
 from api.limits import Buckets, TooManyError, address_of
 from api.problems import SECURITY_HEADERS, ProblemError, problem, storage_problem
-from api.who import PUBLIC, SAFE_METHODS, Who, known_at_once, looked_up, shown_by
+from api.who import PUBLIC, SAFE_METHODS, Who, is_familiar, known_at_once, looked_up, shown_by
 from core.relational import DatabaseError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 BODY_BYTES_MAX = 32 * 1024 * 1024
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEALTH = frozenset({"/healthz", "/readyz"})
+API_KEY = "x-api-key"
+SIGN_IN = frozenset({("POST", "/anmelden"), ("POST", "/api/v1/session")})
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -64,7 +67,7 @@ class Door:
             await problem(scope["path"], *refusal)(scope, receive, leave)
             return
         try:
-            who = await self._who(scope["path"], headers, address)
+            who = await self._who(scope["method"], scope["path"], headers, address)
         except TooManyError as error:
             detail = f"These are too many requests at once; {_WAIT}."
             answer = problem(scope["path"], HTTPStatus.TOO_MANY_REQUESTS, detail, error.headers)
@@ -77,22 +80,36 @@ class Door:
         scope.setdefault("state", {}).update(who=who, address=address)
         await self.app(scope, _limited(receive), leave)
 
-    async def _who(self, path: str, headers: dict[str, str], address: str) -> Who:
-        """Who asks, one request taken from what is theirs. Raises TooManyError, DatabaseError."""
+    async def _who(self, method: str, path: str, headers: dict[str, str], address: str) -> Who:
+        """Who asks, one request taken from what is theirs. Raises TooManyError, DatabaseError.
+
+        An address has three buckets, each for itself: for pages that are asked for without showing anything, for
+        sessions and tokens that nobody has seen yet, and for signing in. Whoever floods one of them, be it from the
+        same town hall, keeps nobody from the others, and who was let in lately from nothing.
+        """
         found = shown_by(self.centre.settings.http, headers)
         who = known_at_once(self.centre, found)
         if path in HEALTH:
             return who or PUBLIC  # they answer whatever is the matter
+        is_sign_in = (method, path) in SIGN_IN
+        if is_sign_in and (who is None or who == PUBLIC):
+            self._take(self.guests, ("sign in", address))
         if who is None:
-            # Whoever guesses at tokens does so at the expense of the address.
-            self._take(self.guests, address)
+            if not is_sign_in and not is_familiar(self.centre, found):
+                self._take(self.guests, ("guess", address))  # whoever guesses does so at the expense of the address
             who = await run_in_threadpool(looked_up, self.centre, found)
-        elif who == PUBLIC:
-            self._take(self.guests, address)
-            return who
+        elif who == PUBLIC and not is_sign_in:
+            self._take_of_guest(headers.get(API_KEY, ""), address)
         if who != PUBLIC:
             self._take(self.known, (who.by, who.name))
         return who
+
+    def _take_of_guest(self, key: str, address: str) -> None:
+        """The region's API has a header of its own for tokens, which its routes look up."""
+        if key and self.centre.accounts.is_familiar(key, Token):
+            self._take(self.known, ("key", digest_of(key)))
+        else:
+            self._take(self.guests, ("guess" if key else "page", address))
 
     def _take(self, buckets: Buckets, key: object) -> None:
         if not self.centre.dev:

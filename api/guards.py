@@ -63,7 +63,7 @@ def _guard_of(policy: Policy) -> Callable[..., Any]:
 def _not_signed_in(request: Request) -> ProblemError:
     if getattr(request.state, "is_page", False):
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        onward = f"?weiter={quote(here, safe='/')}" if request.method == "GET" else ""
+        onward = f"?weiter={quote(here, safe='/')}" if request.method in ("GET", "HEAD") else ""
         return ProblemError(HTTPStatus.SEE_OTHER, "Sign in first.", {"Location": SIGN_IN + onward})
     if "authorization" in request.headers:
         detail = "This token is not known here, or it has ended; `partheland token create` makes a new one."

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Query, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from api.centre import AskCentre, Centre, as_json, when
+from api.discretion import check_readings, count_for, page_for
 from api.guards import foreign
 from api.problems import ProblemError, shown
 from api.who import AskWho, Who
@@ -22,6 +24,7 @@ from core.town import ID_PATTERN
 from ingest import store as stores
 from ingest.readings_csv import csv_chunks, value_names
 from ingest.store import LIMIT_MAX, StoredReading
+from rules.audit import append
 
 T_MS_MAX = 9_223_372_036_853  # the last instant in 2262 that nanoseconds in 64 bits reach, as InfluxDB counts
 INT64_MAX = 2**63 - 1
@@ -75,11 +78,12 @@ def known_kind(kind: str | None) -> str | None:
 def chosen(
     centre: AskCentre, who: AskWho, device_id: DeviceId = None, kind: Kind = None, from_: From = None, to: To = None
 ) -> stores.Query:
-    """Which readings a request means; those of another town are refused."""
+    """Which readings a request means; refused are those of another town, and presses of SOS for who answers none."""
     from_ms, to_ms = _instant("from", from_), _instant("to", to)
     if from_ms is not None and to_ms is not None and from_ms > to_ms:
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"from {shown(from_)} is after to {shown(to)}; exchange them.")
     query = stores.Query(device_id=device_id, kind=known_kind(kind), from_ms=from_ms, to_ms=to_ms)
+    check_readings(centre, who, query)
     _check_town(centre, who, device_id)
     return query
 
@@ -101,28 +105,33 @@ def _check_town(centre: Centre, who: Who, device_id: str | None) -> None:
 Chosen = Annotated[stores.Query, Depends(chosen)]
 
 
-def readings(centre: AskCentre, query: Chosen, limit: Limit = 1000, after: After = None) -> Response:
-    """One page of readings."""
+def readings(centre: AskCentre, who: AskWho, query: Chosen, limit: Limit = 1000, after: After = None) -> Response:
+    """One page of readings. Those of SOS buttons are for who answers SOS."""
     if after is not None and not _may_be_key(after):
         raise ProblemError(HTTPStatus.BAD_REQUEST, _NO_KEY.format(shown(after)))
     try:
-        page = centre.store.page(replace(query, limit=limit, after=after))
+        page = page_for(who, centre.store, replace(query, limit=limit, after=after))
     except ValueError:
         raise ProblemError(HTTPStatus.BAD_REQUEST, _NO_KEY.format(shown(after))) from None
     return as_json(ReadingsPage([_item(one) for one in page.items], page.next))
 
 
-def count(centre: AskCentre, query: Chosen) -> Response:
-    """How many distinct readings there are."""
-    return as_json(ReadingsCount(centre.store.count(query)))
+def count(centre: AskCentre, who: AskWho, query: Chosen) -> Response:
+    """How many distinct readings there are. Those of SOS buttons are for who answers SOS."""
+    return as_json(ReadingsCount(count_for(who, centre.store, query)))
 
 
 def export(
+    request: Request,
     centre: AskCentre,
+    who: AskWho,
     query: Chosen,
     format_: Annotated[str, Query(alias="format", description="csv", json_schema_extra={"enum": ["csv"]})] = "csv",
 ) -> Response:
-    """All readings of a kind, or of one device, as CSV: device_id, t, received, and the kind's values."""
+    """All readings of a kind, or of one device, as CSV: device_id, t, received, and the kind's values.
+
+    Each file is a row of the audit, written before the file begins.
+    """
     if format_ != "csv":
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"format is {shown(format_)}; expected csv.")
     kind = query.kind or _kind_of(centre, query.device_id)
@@ -131,14 +140,29 @@ def export(
         names = value_names(centre.store, query)
     except ValueError as error:
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"These readings have {error}.") from None
-    rows = centre.store.scan(query)
+    rows: Iterator[StoredReading] = iter(())
+    if request.method != "HEAD":
+        rows = centre.store.scan(query)
     first = list(itertools.islice(rows, 1))  # a store that is away says so before the answer has begun
+    if request.method != "HEAD":
+        _write_down(centre, who, query)
     name = f"{query.device_id or kind}.csv"
     return StreamingResponse(
         csv_chunks(itertools.chain(first, rows), names),
         media_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
+
+
+def _write_down(centre: Centre, who: Who, query: stores.Query) -> None:
+    """A row of the audit: who takes which readings out, and how many there are now."""
+    number = centre.store.count(query)
+    times = [when(ms) or "" for ms in (query.from_ms, query.to_ms)]
+    span = f" from {times[0] or 'the first'} to {times[1] or 'now'}" if any(times) else ""
+    of = f"device {query.device_id}" if query.device_id is not None else "all devices"
+    with centre.inventory.database.write() as connection:
+        detail = f"{number} readings of kind {query.kind}{span}"
+        append(connection, centre.clock.now_ms(), who.name, "readings exported", of, detail)
 
 
 _NO_KEY = "after is {}; expected the `next` of the page before."

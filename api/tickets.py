@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from api.centre import AskCentre, Centre, as_json
 from api.devices import TOWNS
+from api.discretion import findings_for
 from api.guards import foreign, town_of
 from api.items import FindingItem, TicketItem, finding_item, ticket_item
 from api.problems import ProblemError, shown
@@ -62,12 +63,12 @@ def findings(
     after: AfterNumber = None,
     limit: Limit = 100,
 ) -> Response:
-    """One page of findings."""
+    """One page of findings. Those of the rule sos_press are for who answers SOS."""
     known_town(town)
     if state not in (None, "open", "closed"):
         raise ProblemError(HTTPStatus.BAD_REQUEST, f"state is {shown(state)}; expected open or closed.")
     is_open = None if state is None else state == "open"
-    found = centre.rules.findings.page(town_of(who, town), rule, subject, is_open, after, limit + 1)
+    found = findings_for(centre, who, town_of(who, town), rule, subject, is_open, after, limit + 1)
     items = [finding_item(one) for one in found[:limit]]
     return as_json(FindingsPage(items, items[-1].id if len(found) > limit else None))
 

@@ -66,7 +66,8 @@ class Tokens:
                 connection.execute(change.values(revoked_ms=now_ms))
                 append(connection, now_ms, by, "token revoked", f"token {number}", found.label)
             token = Token(*connection.execute(query).one())
-        self.remembered.forget()
+            digest = connection.execute(select(token_table.c.digest).where(token_table.c.id == number)).scalar_one()
+        self.remembered.forget(Token, [digest])
         return token
 
     def who_of(self, secret: str) -> Token | None:
@@ -74,9 +75,9 @@ class Tokens:
         digest, generation = digest_of(secret), self.remembered.generation
         with self.database.read() as connection:
             row = connection.execute(select(*TOKEN_COLUMNS).where(token_table.c.digest == digest)).first()
-        if row is None or row.revoked_ms is not None:
-            return None
-        if row.expires_ms is not None and row.expires_ms <= self.clock.now_ms():
+        has_expired = row is not None and row.expires_ms is not None and row.expires_ms <= self.clock.now_ms()
+        if row is None or row.revoked_ms is not None or has_expired:
+            self.remembered.estrange(Token, digest)
             return None
         found = Token(*row)
         self.remembered.put(digest, found, generation)

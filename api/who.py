@@ -92,6 +92,13 @@ def known_at_once(centre: Centre, found: Shown) -> Who | None:
     return DEV if centre.dev else PUBLIC
 
 
+def is_familiar(centre: Centre, found: Shown) -> bool:
+    """Whether what is shown was good within the last hours: then looking it up again is at nobody's expense."""
+    if found.bearer and not centre.dev:
+        return centre.accounts.is_familiar(found.bearer, Token)
+    return centre.accounts.is_familiar(found.session, Account)
+
+
 def looked_up(centre: Centre, found: Shown) -> Who:
     """Who it is, from the database; who shows what is not known or has ended is the public. Raises DatabaseError."""
     if found.bearer and not centre.dev:

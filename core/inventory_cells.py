@@ -191,4 +191,12 @@ def read_cells(
     if not wrong and ("lat" in values) != ("lon" in values):
         missing = "lon" if "lat" in values else "lat"
         wrong.append((missing, "is empty; expected lat and lon together, or neither"))
-    return values, wrong
+    return values, wrong or _contradictions(values)
+
+
+def _contradictions(values: Mapping[str, Cell]) -> list[tuple[str, str]]:
+    """What is wrong with cells that are right each for itself, as (column, reason)."""
+    min_w, nominal_w = values.get("min_w"), values.get("nominal_w")
+    if isinstance(min_w, float) and isinstance(nominal_w, float) and min_w > nominal_w:
+        return [("min_w", f"'{min_w:g}' is more than nominal_w, which is {nominal_w:g}; expected that at most")]
+    return []

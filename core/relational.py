@@ -16,10 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event
+from sqlalchemy import URL, Connection, Engine, MetaData, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
 
 # What alembic tells of its own insides at each start is nobody's news.
@@ -70,6 +67,14 @@ class Relational:
         return create_engine(self._where) if isinstance(self._where, str) else self._where
 
     def _migrate(self) -> None:
+        with self.read() as connection:
+            if _version(connection) == newest_step():
+                return
+        # alembic takes a quarter of a second to load, and most starts need none of it.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
         steps = Config()
         steps.set_main_option("script_location", str(MIGRATIONS))
         with self.write() as connection:
@@ -129,6 +134,18 @@ class Relational:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def newest_step() -> str:
+    """The number of the last step in core/migrations: what a database of this program says."""
+    return max(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _version(connection: Connection) -> str | None:
+    """The step that the database is at; None for a new one."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -70,6 +70,7 @@ class Gateway:
         self.failed = threading.Event()
         self._collector = RegistryCollector()
         self._radio_started = False
+        self._greeted = threading.Event()
         self.uplink_session = self._make_uplink_session()
         self.uplink = Uplink(
             own.id,
@@ -155,6 +156,8 @@ class Gateway:
         self.uplink.wake()
 
     def _hear_centre(self, messages: list[Message]) -> None:
+        if any(message.topic == CENTRE_TOPIC for message in messages):
+            self._greeted.set()  # a centre that has just come knows nothing of us yet
         chunks = [message for message in messages if message.topic.startswith("partheland/registry/")]
         for chunk in chunks:
             try:
@@ -182,10 +185,15 @@ class Gateway:
             self._radio_started = True  # only now: the watchdog must not find a session that is yet to start
 
     def watch(self, tick: Callable[[], bool]) -> None:
-        """Say how we are every 10 s and see that no thread is dead or stuck, until `tick` is False or one failed."""
+        """Say how we are every 10 s and to a centre that greets, and see that no thread is dead or stuck, until `tick`
+        is False or one failed.
+        """
         said_at_s = float("-inf")
         while tick() and not self.failed.is_set():
             now_s = self.clock.monotonic_s()
+            if self._greeted.is_set():
+                self._greeted.clear()
+                said_at_s = float("-inf")
             if now_s - said_at_s >= STATUS_S and self.say_status():
                 said_at_s = now_s
             self._check_threads(now_s)

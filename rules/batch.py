@@ -1,4 +1,4 @@
-"""A batch of readings made ready for the rules: each with its device's number, each device's in event order."""
+"""A batch of readings made ready for the rules: each with its device's number, in the order of the journal."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class Batch:
         """The rows i8[m] in groups of at most one reading for each device: everyone's first, then everyone's
         second, and so on.
 
-        In the order of event time within each device, so a loop over the groups sees each device's past in order.
+        In the order of the journal within each device, so what follows does not depend on how a replay is cut into
+        batches.
         """
         if not len(rows):
             return
-        readings = self.readings
-        ordered = rows[np.lexsort((readings.seq[rows], readings.t_ms[rows], self.device[rows]))]
+        ordered = rows[np.argsort(self.device[rows], kind="stable")]
         device = self.device[ordered]
         starts = np.flatnonzero(np.concatenate(([True], device[1:] != device[:-1])))
         sizes = np.diff(np.concatenate((starts, [len(device)])))

@@ -11,7 +11,7 @@ from core.relational import Relational
 from rules import desk_tickets
 from rules.edges import Closing, Edge, Opening
 from rules.findings import write_closing, write_opening
-from rules.fleet import Fleet
+from rules.fleet import NONE, Fleet
 from rules.tables import progress_table
 from rules.words import PRIORITY, sentence_of, title_of
 
@@ -31,15 +31,16 @@ def write_edges(database: Relational, edges: Iterable[Edge], fleet: Fleet, posit
 
 
 def _write_opening(connection: Connection, edge: Opening, fleet: Fleet, position: int) -> None:
-    device = fleet.devices[edge.device]
+    device = fleet.devices[edge.device] if edge.device != NONE else None
+    town = device.town if device is not None else None
     priority = PRIORITY[edge.rule]
-    finding_id = write_opening(connection, edge, device.town, priority, sentence_of(edge, device))
+    finding_id = write_opening(connection, edge, town, priority, sentence_of(edge))
     if finding_id is None:
         return
     row: dict[str, object] = {
         "priority": priority,
-        "town": device.town,
-        "kind": device.kind,
+        "town": town,
+        "kind": device.kind if device is not None else None,
         "rule": edge.rule,
         "subject": edge.subject,
         "title_de": title_of(edge, device),

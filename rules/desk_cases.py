@@ -29,7 +29,7 @@ LATE_MS = 600_000
 NOTE_CHARS_MAX = 2000
 # action: (from which states, to which state)
 TRANSITIONS: dict[str, tuple[frozenset[str], str]] = {
-    "accept": (frozenset({"received", "accepted"}), "accepted"),
+    "accept": (frozenset({"received"}), "accepted"),
     "callback": (frozenset({"accepted"}), "accepted"),
     "informed": (frozenset({"accepted"}), "accepted"),
     "close": (frozenset({"accepted"}), "closed"),
@@ -104,8 +104,9 @@ class CaseDesk:
             if found is None:
                 raise NotThereError(f"there is no SOS case {number}")
             if action not in found.actions:
+                whose = f" by {found.accepted_by}" if found.accepted_by else ""
                 raise NotNowError(
-                    f"SOS case {number} is {found.state}; possible now: {', '.join(found.actions) or 'nothing'}",
+                    f"SOS case {number} is {found.state}{whose}; possible now: {', '.join(found.actions) or 'nothing'}",
                     found.actions,
                 )
             self._do(connection, found, action, by, note, cause)

@@ -24,6 +24,7 @@ from rules.records import TICKETS_AT_WORK, Finding, Step, Ticket
 from rules.tables import finding_table, ticket_step_table, ticket_table
 
 REPEAT_MS = 7 * 86_400_000
+CONTRADICTED_MS = 86_400_000
 NOTE_CHARS_MAX = 2000
 PAGE_MAX = 1000
 # action: (from which states, to which state)
@@ -148,6 +149,22 @@ def finding_ended(connection: Connection, number: int, edge: Closing, position: 
     closes = still_open is None and status in ("reported", "open", "done")
     action, status = ("recovered", "closed") if closes else ("recovered", status)
     take_step(connection, number, edge.closed_ms, audit.SYSTEM, action, status, edge.reason, position)
+
+
+def reopen_contradicted(connection: Connection, now_ms: int, position: int) -> int:
+    """Reopen what a person called done while its finding goes on a day later: a night has passed and the measurements
+    still say so. What a person called a false alarm, a duplicate or not to be solved stays so. How many were reopened.
+    """
+    still_open = select(finding_table.c.ticket_id).where(finding_table.c.closed_ms.is_(None))
+    found = connection.execute(
+        select(_own.id).where(
+            _own.status.in_(("done", "closed")), _own.updated_ms <= now_ms - CONTRADICTED_MS, _own.id.in_(still_open)
+        )
+    ).all()
+    for (number,) in found:
+        note = "Die Messung widerspricht: Der Fehler besteht einen Tag später noch."
+        take_step(connection, number, now_ms, audit.SYSTEM, "reopened", "open", note, position)
+    return len(found)
 
 
 def take_step(

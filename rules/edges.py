@@ -10,7 +10,7 @@ from rules.records import Evidence
 @dataclass(frozen=True)
 class Opening:
     """An episode begins. `episode` names it whatever is replayed; `device` is the number of a device concerned, for
-    town and place; `facts` are what the sentence for people is made of.
+    town and place, -1 = none; `facts` are what the sentence for people is made of.
     """
 
     rule: str

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.inventory import Snapshot
 from core.reading import Readings
 from rules import lamp_out, silent
-from rules.batch import make_batch
+from rules.batch import Batch, make_batch
 from rules.edges import Edge
 from rules.fleet import Fleet, make_fleet
 from rules.lamp_out import LampOut
@@ -60,9 +60,12 @@ class Engine:
             *self.silent.end_all(self.fleet, gone, now_ms, OUT_OF_SERVICE),
         ]
 
-    def advance(self, readings: Readings) -> tuple[list[Edge], NDArray[np.int32]]:
+    def batch(self, readings: Readings) -> Batch:
+        """The readings of devices that we know, made ready for `advance`."""
+        return make_batch(readings, self.fleet)
+
+    def advance(self, batch: Batch) -> tuple[list[Edge], NDArray[np.int32]]:
         """What follows from readings, and the numbers of the sites about which they said something."""
-        batch = make_batch(readings, self.fleet)
         if not len(batch):
             return [], np.zeros(0, dtype=np.int32)
         self.latest.take(batch)
@@ -100,14 +103,14 @@ class Engine:
         for name, (texts, times) in latest.texts.items():
             told = np.array(["" if text is None else text for text in texts], dtype=np.str_)
             columns |= {f"text.{name}": told, f"text_ms.{name}": times}
-        circuits = [list(pair) for pair in self.silent.circuits.items()]
+        groups = [list(pair) for pair in self.silent.groups.items()]
         file = io.BytesIO()
         np.savez(
             file,
             form=np.array([SNAPSHOT_FORM]),
             position=np.array([position]),
             device_ids=np.array([device.device_id for device in self.fleet.devices], dtype=np.str_),
-            circuits=np.array(circuits, dtype=np.str_),
+            groups=np.array(groups, dtype=np.str_),
             allow_pickle=False,
             **columns,
         )
@@ -122,7 +125,7 @@ class Engine:
         for name, part in self._columns():
             for key, value in _with_prefix(columns, f"{name}."):
                 setattr(part, key, value)
-        self.silent.circuits = dict(columns["circuits"].tolist()) if columns["circuits"].size else {}
+        self.silent.groups = dict(columns["groups"].tolist()) if columns["groups"].size else {}
         for key, value in _with_prefix(columns, "latest."):
             setattr(self.latest, key, value)
         self.latest.numbers = {
@@ -138,15 +141,15 @@ class Engine:
         """Let the database say which episodes (rule, subject, episode, since) are open: what it holds is the truth."""
         self.lamp_out.open_since_ms[:] = -1
         self.silent.open_heard_ms[:] = -1
-        self.silent.circuits.clear()
+        self.silent.groups.clear()
         for rule, subject, episode, since_ms in episodes:
             number = self.fleet.number.get(subject)
             if rule == lamp_out.RULE and number is not None:
                 self.lamp_out.open_since_ms[number] = since_ms
             elif rule == silent.RULE and number is not None:
                 self.silent.open_heard_ms[number] = int(episode)
-            elif rule == silent.CIRCUIT_RULE:
-                self.silent.circuits[subject] = episode
+            elif rule in (silent.CIRCUIT_RULE, silent.OURSELVES_RULE):
+                self.silent.groups[subject] = episode
 
 
 def _columns_of(data: bytes) -> dict[str, NDArray[Any]]:

@@ -33,7 +33,8 @@ MENDED = "Die Lampe brennt wieder."
 
 def expected_w(fleet: Fleet, device: NDArray[np.int64], dim_pct: NDArray[np.float64]) -> NDArray[np.float64]:
     """f8[k]: what these lamps should draw at these steps; NaN when their nominal power is not known."""
-    low_pct, low_w, full_w = fleet.min_dim_pct[device], fleet.min_w[device], fleet.nominal_w[device]
+    low_pct, full_w = fleet.min_dim_pct[device], fleet.nominal_w[device]
+    low_w = np.minimum(fleet.min_w[device], full_w)
     share = (dim_pct - low_pct) / np.maximum(100.0 - low_pct, 1.0)
     return low_w + (full_w - low_w) * np.clip(share, 0.0, 1.0)
 

@@ -38,7 +38,7 @@ class Live:
 
         def ask(engine: Engine) -> list[Latest | None]:
             numbers = engine.fleet.numbers(device_ids)
-            conditions = _conditions(engine)
+            conditions = _conditions(engine, self.clock.now_ms())
             return [None if number == NONE else _latest(engine, number, conditions) for number in numbers.tolist()]
 
         found = self._locked(ask)
@@ -50,7 +50,7 @@ class Live:
 
         def ask(engine: Engine) -> NDArray[np.uint8]:
             numbers = engine.fleet.numbers(device_ids)
-            return np.where(numbers == NONE, NEVER, _conditions(engine)[numbers]).astype(np.uint8)
+            return np.where(numbers == NONE, NEVER, _conditions(engine, self.clock.now_ms())[numbers]).astype(np.uint8)
 
         found = self._locked(ask)
         assert isinstance(found, np.ndarray)
@@ -77,7 +77,7 @@ class Live:
             fleet = engine.fleet
             place = next((n for n, one in enumerate(fleet.sites) if (one.town, one.site) == (town, site)), NONE)
             chosen = np.flatnonzero(fleet.of_kind("parking") & fleet.in_use & (fleet.site == place))
-            states = engine.occupancy.states(fleet, engine.latest.received_ms, self.clock.now_ms())
+            states = engine.occupancy.states(fleet, self.clock.now_ms())
             found = [engine.occupancy.bay(fleet, number, int(states[number])) for number in chosen.tolist()]
             return sorted(found, key=lambda bay: bay.device_id)
 
@@ -86,20 +86,20 @@ class Live:
         return found
 
 
-def _conditions(engine: Engine) -> NDArray[np.uint8]:
-    """u1[n + 1]: the last one is that of a device that is not known."""
+def _conditions(engine: Engine, now_ms: int) -> NDArray[np.uint8]:
+    """u1[n + 1]: the last one is that of a device that is not known. Who is overdue is silent, ticket or not."""
     fleet = engine.fleet
     dark = (engine.lamp_out.open_since_ms != NEVER_MS) | _without_supply(fleet, engine.silent)
-    silent = engine.silent.open_heard_ms != NEVER_MS
+    silent = (engine.silent.open_heard_ms != NEVER_MS) | engine.silent.overdue(fleet, engine.latest.received_ms, now_ms)
     never = engine.latest.received_ms == NEVER_MS
     found = np.where(never, NEVER, np.where(silent, SILENT, np.where(dark, FAULT, OK))).astype(np.uint8)
     return np.append(found, np.uint8(NEVER))
 
 
 def _without_supply(fleet: Fleet, silent: Silent) -> NDArray[np.bool_]:
-    if not silent.circuits or not fleet.circuits:
+    if not silent.groups or not fleet.circuits:
         return np.zeros(len(fleet), dtype=np.bool_)
-    down = np.array([subject in silent.circuits for subject in fleet.circuits], dtype=np.bool_)
+    down = np.array([subject in silent.groups for subject in fleet.circuits], dtype=np.bool_)
     found: NDArray[np.bool_] = (fleet.circuit != NONE) & down[fleet.circuit]
     return found
 

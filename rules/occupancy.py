@@ -56,10 +56,13 @@ class Occupancy:
         touched: NDArray[np.int32] = np.unique(fleet.site[batch.device[of_sites]])
         return touched[touched >= 0]
 
-    def states(self, fleet: Fleet, heard_ms: NDArray[np.int64], now_ms: int) -> NDArray[np.uint8]:
-        """u1[n]: index into BAY_STATES for each device; what is no bay is unknown."""
-        fresh = (heard_ms != NEVER_MS) & (now_ms - heard_ms <= FRESH_INTERVALS * fleet.interval_ms) & fleet.live
-        known = fresh & ~np.isnan(self.taken)
+    def states(self, fleet: Fleet, now_ms: int) -> NDArray[np.uint8]:
+        """u1[n]: index into BAY_STATES for each device; what is no bay is unknown.
+
+        What counts is when it was measured, not when it came: an old measurement is old however late it arrives.
+        """
+        fresh = (self.last_ms != NEVER_MS) & (now_ms - self.last_ms <= FRESH_INTERVALS * fleet.interval_ms)
+        known = fresh & fleet.live & ~np.isnan(self.taken)
         return np.where(known, np.where(self.taken == 1, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
 
     def bay(self, fleet: Fleet, number: int, state: int) -> BayState:
@@ -76,7 +79,7 @@ class Occupancy:
 
     def sites(self, fleet: Fleet, latest: LatestValues, now_ms: int) -> list[SiteState]:
         """Every site, in the order of the fleet's `sites`."""
-        states = self.states(fleet, latest.received_ms, now_ms)
+        states = self.states(fleet, now_ms)
         bays = fleet.of_kind("parking") & (fleet.site >= 0) & fleet.in_use
         counters = fleet.of_kind("counter") & (fleet.site >= 0) & fleet.in_use
         return [
@@ -121,7 +124,7 @@ def _of_barriers(
     """A site whose barriers count: occupied_count where they say it, otherwise what their balance leaves possible."""
     site = fleet.sites[place]
     capacity = site.capacity or int(sum(fleet.devices[number].capacity or 0 for number in numbers.tolist()))
-    heard = latest.received_ms[numbers]
+    heard = latest.t_ms[numbers]
     measured_ms = _none_if_never(int(latest.t_ms[numbers].max())) if len(numbers) else None
     limit_ms = FRESH_INTERVALS * fleet.interval_ms[numbers]
     is_fresh = bool(len(numbers)) and bool(((heard != NEVER_MS) & (now_ms - heard <= limit_ms)).all())

@@ -26,6 +26,7 @@ from core.reading import concat
 from core.relational import DatabaseError, Relational
 from core.sqlite import sync_folder
 from ingest.journal import Journal
+from rules import desk_tickets
 from rules.commit import note_position, write_edges
 from rules.desk_cases import CaseDesk
 from rules.desk_tickets import TicketDesk
@@ -45,7 +46,12 @@ FIRST_SNAPSHOT_S = 5.0
 """The first one comes soon: what a start had to read it need not read again."""
 
 TICK_S = 2.0
-GROUP_S = 0.05
+WAIT_S = 0.25
+"""So long a stop may have to wait for us."""
+
+LOOK_BACK_S = 20.0
+GROUP_S = 0.2
+REFRESH_S = 1.0
 RETRY_S = 1.0
 
 
@@ -83,7 +89,9 @@ class Rules:
         self._site_news: dict[int, int] = {}
         self._news = 0
         self._is_whole = True
-        self._ticked_s = self._saved_s = 0.0
+        self._looked_back_s = -LOOK_BACK_S
+        self._told_sites: list[tuple[int, int, int, bool]] = []
+        self._ticked_s = self._saved_s = self._refreshed_s = 0.0
         self._threads = [
             guarded_thread("sos", lambda: self.sos.run(self._stopping), on_fatal),
             guarded_thread("rules", self._run, on_fatal),
@@ -128,21 +136,30 @@ class Rules:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if self.journal.wait(self.position, TICK_S):
+            if self.journal.wait(self.position, WAIT_S):
                 self._stopping.wait(GROUP_S)  # a few larger steps instead of many small ones
-                self.take()
+                now_s = self.clock.monotonic_s()
+                is_due = now_s - self._refreshed_s >= REFRESH_S  # asking the database each time would cost more than it
+                self._refreshed_s = now_s if is_due else self._refreshed_s
+                self.take(refresh=is_due)
             self._look_at_the_clock()
 
-    def take(self) -> None:
-        """One step: readings from the journal, what follows from them, written down; then others are told."""
+    def take(self, refresh: bool = True) -> None:
+        """One step: readings from the journal, what follows from them, written down; then others are told.
+
+        `refresh` = see first whether the inventory has changed.
+        """
         blocks = self.journal.read(max(self.position, self.journal.tail))
         if not blocks:
             return
         readings = concat([block.accepted for block in blocks])
         with self._lock:
             engine = self._here()
-            edges = engine.refresh(self.inventory.snapshot(), self.clock.now_ms())
-            found, sites = engine.advance(readings)
+            edges, batch = [], engine.batch(readings)
+            if refresh or len(batch) < len(readings):  # who is not known may have been commissioned just now
+                edges = engine.refresh(self.inventory.snapshot(), self.clock.now_ms())
+                batch = engine.batch(readings) if len(batch) < len(readings) else batch
+            found, sites = engine.advance(batch)
             self._note_sites(sites)
         self._write([*edges, *found], blocks[-1].next)
         self.position = blocks[-1].next
@@ -173,9 +190,32 @@ class Rules:
             engine = self._here()
             edges = engine.refresh(self.inventory.snapshot(), now_ms)
             edges += engine.tick(now_ms, self._listening_since_ms)
+            self._note_sites(self._changed_sites(engine, now_ms))
         if edges:
             self._write(edges, self.position)
-            self.signal.tell()
+        self.signal.ring(told=bool(edges) or self._look_back(now_ms))
+
+    def _changed_sites(self, engine: Engine, now_ms: int) -> NDArray[np.int32]:
+        """The sites that became another one by time alone: what is not said again grows old."""
+        states = engine.occupancy.sites(engine.fleet, engine.latest, now_ms)
+        now = [(one.free, one.occupied, one.unknown, one.is_stale) for one in states]
+        before, self._told_sites = self._told_sites, now
+        if len(before) != len(now):
+            return np.arange(len(now), dtype=np.int32)
+        changed = [place for place, (was, is_now) in enumerate(zip(before, now, strict=True)) if was != is_now]
+        return np.array(changed, dtype=np.int32)
+
+    def _look_back(self, now_ms: int) -> bool:
+        """Now and then: tickets that were called done and are not. Whether there were any."""
+        if self.clock.monotonic_s() - self._looked_back_s < LOOK_BACK_S:
+            return False
+        self._looked_back_s = self.clock.monotonic_s()
+        try:
+            with self.database.write() as connection:
+                return desk_tickets.reopen_contradicted(connection, now_ms, self.position) > 0
+        except DatabaseError as error:
+            log.warning("tickets that were called done can't be looked at: %s", error)
+            return False
 
     def _here(self) -> Engine:
         assert self._engine is not None, "the rules must be loaded before they are used"

@@ -6,7 +6,8 @@ length of a gap (both from its counters, drawn towards the fleet's until there a
 for which that happens less than once in 1,000 devices and years. (shared knowledge, domain A5.)
 
 Most of a circuit quiet at once is no chance: that is one finding circuit_down with its members, and theirs are held
-back. So many quiet that it must be our own ear: nothing is judged.
+back. So many quiet that it must be our own ear: that is one finding silent_many on the platform, and theirs wait.
+Either ends only when enough of them were heard again.
 """
 
 from __future__ import annotations
@@ -29,17 +30,20 @@ K_MIN, K_MAX = 4, 96
 GAP_SHARE_PRIOR, GAP_LENGTH_PRIOR = 0.01, 2.0
 MESSAGES_PRIOR, GAPS_PRIOR = 50.0, 10.0
 QUIET_INTERVALS = 2.5
-CIRCUIT_MEMBERS_MIN, CIRCUIT_SHARE, CIRCUIT_SHARE_CLEAR = 3, 0.6, 0.3
+CIRCUIT_MEMBERS_MIN, CIRCUIT_SHARE, CIRCUIT_SHARE_BACK = 3, 0.6, 0.6
+OURSELVES, OURSELVES_RULE = "platform", "silent_many"
 OURSELVES_SHARE, OURSELVES_MIN = 0.3, 20
 HEARD = "Das Gerät meldet sich wieder."
 CIRCUIT_BACK = "Die Lampen des Strangs melden sich wieder."
+CIRCUIT_GONE = "Diesen Strang gibt es im Verzeichnis nicht mehr."
+ALL_BACK = "Die Geräte melden sich wieder."
 
 
 @dataclass(eq=False)
 class Silent:
     """n devices. `boot`, `seq` i8[n] of the newest message; `seen`, `gaps`, `lost` i8[n] messages heard, gaps in their
     counters, messages in those gaps; `open_heard_ms` i8[n] when the one that is silent was last heard, -1 = it is not.
-    `circuits` {subject: episode} of the circuits that are down.
+    `groups` {subject: episode} of the circuits that are down, and of ourselves.
     """
 
     boot: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -48,7 +52,7 @@ class Silent:
     gaps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     lost: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     open_heard_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    circuits: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
 
     def grow(self, length: int) -> None:
         """Room for so many devices."""
@@ -86,24 +90,70 @@ class Silent:
         found: NDArray[np.float64] = np.clip(1.0 + np.ceil(more), K_MIN, K_MAX)
         return found
 
+    def overdue(
+        self, fleet: Fleet, heard_ms: NDArray[np.int64], now_ms: int, listening_since_ms: int = NEVER_MS
+    ) -> NDArray[np.bool_]:
+        """bool[n]: the devices that have been quiet for longer than their radio alone explains."""
+        quiet_ms = now_ms - np.maximum(heard_ms, listening_since_ms)
+        found: NDArray[np.bool_] = _judged(fleet, heard_ms) & (
+            quiet_ms > (self.misses(fleet) + 0.5) * fleet.interval_ms
+        )
+        return found
+
     def tick(self, fleet: Fleet, heard_ms: NDArray[np.int64], now_ms: int, listening_since_ms: int) -> Iterator[Edge]:
         """What follows from nobody having spoken until now. `heard_ms` i8[n]; silence before `listening_since_ms` is
-        ours.
+        ours: it opens nothing, and nothing ends but by somebody speaking.
         """
-        judged = fleet.live & (fleet.interval_ms > 0) & ~fleet.switched & (heard_ms != NEVER_MS)
-        quiet_ms = now_ms - np.maximum(heard_ms, listening_since_ms)
-        quiet = judged & (quiet_ms > QUIET_INTERVALS * fleet.interval_ms)
-        if quiet.sum() > max(OURSELVES_MIN, OURSELVES_SHARE * judged.sum()):
+        judged = _judged(fleet, heard_ms)
+        quiet = judged & (now_ms - np.maximum(heard_ms, listening_since_ms) > QUIET_INTERVALS * fleet.interval_ms)
+        yield from self._end_groups(fleet, judged, heard_ms, now_ms)
+        unexplained = quiet & ~self._explained(fleet) & (self.open_heard_ms == NEVER_MS)
+        if unexplained.sum() > max(OURSELVES_MIN, OURSELVES_SHARE * judged.sum()):
+            yield from self._blame_ourselves(unexplained, judged, heard_ms, now_ms)
             return
-        yield from self._judge_circuits(fleet, judged, quiet, heard_ms, now_ms)
-        down = np.array([subject in self.circuits for subject in fleet.circuits], dtype=np.bool_)
-        explained = (fleet.circuit != NONE) & (down[fleet.circuit] if len(down) else False)
+        if OURSELVES in self.groups:
+            return
+        yield from self._begin_circuits(fleet, judged, quiet, heard_ms, now_ms)
+        overdue = self.overdue(fleet, heard_ms, now_ms, listening_since_ms)
         misses = self.misses(fleet)
-        overdue = judged & (quiet_ms > (misses + 0.5) * fleet.interval_ms)
-        for number in np.flatnonzero(overdue & ~explained & (self.open_heard_ms == NEVER_MS)).tolist():
+        for number in np.flatnonzero(overdue & ~self._explained(fleet) & (self.open_heard_ms == NEVER_MS)).tolist():
             yield self._opening(fleet, number, int(heard_ms[number]), now_ms, float(misses[number]))
 
-    def _judge_circuits(
+    def _explained(self, fleet: Fleet) -> NDArray[np.bool_]:
+        """bool[n]: the lamps of circuits that are down."""
+        down = np.array([*[subject in self.groups for subject in fleet.circuits], False], dtype=np.bool_)
+        found: NDArray[np.bool_] = down[fleet.circuit]  # -1, no circuit, is the last one
+        return found
+
+    def _blame_ourselves(
+        self, quiet: NDArray[np.bool_], judged: NDArray[np.bool_], heard_ms: NDArray[np.int64], now_ms: int
+    ) -> Iterator[Edge]:
+        if OURSELVES in self.groups:
+            return
+        since_ms = int(heard_ms[quiet].max())
+        self.groups[OURSELVES] = str(since_ms)
+        facts = {"members": float(quiet.sum()), "of": float(judged.sum())}
+        yield Opening(OURSELVES_RULE, OURSELVES, str(since_ms), NONE, since_ms, now_ms, facts)
+
+    def _end_groups(
+        self, fleet: Fleet, judged: NDArray[np.bool_], heard_ms: NDArray[np.int64], now_ms: int
+    ) -> Iterator[Edge]:
+        """A group ends when enough of its members were heard since; silence of ours proves nothing."""
+        lately = judged & (now_ms - heard_ms <= QUIET_INTERVALS * fleet.interval_ms)
+        for subject, episode in list(self.groups.items()):
+            if subject == OURSELVES:
+                members, share, rule, reason = judged, 1 - OURSELVES_SHARE, OURSELVES_RULE, ALL_BACK
+            elif subject in fleet.circuits:
+                members = judged & (fleet.circuit == fleet.circuits.index(subject))
+                share, rule, reason = CIRCUIT_SHARE_BACK, CIRCUIT_RULE, CIRCUIT_BACK
+            else:
+                yield Closing(CIRCUIT_RULE, subject, self.groups.pop(subject), now_ms, CIRCUIT_GONE)
+                continue
+            speaking = members & lately & (heard_ms > int(episode))
+            if speaking.sum() >= max(share * members.sum(), 1):
+                yield Closing(rule, subject, self.groups.pop(subject), now_ms, reason)
+
+    def _begin_circuits(
         self,
         fleet: Fleet,
         judged: NDArray[np.bool_],
@@ -117,20 +167,15 @@ class Silent:
         silent = np.bincount(fleet.circuit[wired & quiet], minlength=count)
         down = (silent >= CIRCUIT_MEMBERS_MIN) & (silent >= CIRCUIT_SHARE * members)
         for place in np.flatnonzero(down).tolist():
-            if fleet.circuits[place] not in self.circuits:
-                yield self._circuit_opening(
-                    fleet, place, np.flatnonzero(quiet & (fleet.circuit == place)), heard_ms, now_ms
-                )
-        for subject in [one for one in self.circuits if one in fleet.circuits]:
-            place = fleet.circuits.index(subject)
-            if silent[place] < CIRCUIT_SHARE_CLEAR * max(members[place], 1):
-                yield Closing(CIRCUIT_RULE, subject, self.circuits.pop(subject), now_ms, CIRCUIT_BACK)
+            if fleet.circuits[place] not in self.groups:
+                mine = np.flatnonzero(quiet & (fleet.circuit == place))
+                yield self._circuit_opening(fleet, place, mine, heard_ms, now_ms)
 
     def _circuit_opening(
         self, fleet: Fleet, place: int, members: NDArray[np.intp], heard_ms: NDArray[np.int64], now_ms: int
     ) -> Opening:
         subject, since_ms = fleet.circuits[place], int(heard_ms[members].max())
-        self.circuits[subject] = str(since_ms)
+        self.groups[subject] = str(since_ms)
         ids = tuple(fleet.devices[number].device_id for number in members.tolist())
         of = int((fleet.circuit == place).sum())
         facts = {"members": float(len(ids)), "of": float(of)}
@@ -151,3 +196,9 @@ class Silent:
         """Close what is open on these devices (bool[n]): they are not in service any more."""
         for number in np.flatnonzero(gone & (self.open_heard_ms != NEVER_MS)).tolist():
             yield self._closing(fleet, number, now_ms, reason)
+
+
+def _judged(fleet: Fleet, heard_ms: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[n]: who has promised to speak, and did once."""
+    found: NDArray[np.bool_] = fleet.live & (fleet.interval_ms > 0) & ~fleet.switched & (heard_ms != NEVER_MS)
+    return found

@@ -1,21 +1,24 @@
 """The lane of SOS: presses go from the journal to cases on their own, past everything else.
 
 It reads the same journal as the rules but looks at nothing but buttons, so it is never behind with lamps. A button
-that the inventory does not know, or knows as something else, is heard too.
+that the inventory does not know, or knows as something else, is heard too, and so is what nobody could decode.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from core.clock import Clock
 from core.crashpoint import crashpoint
+from core.device import Device
 from core.inventory import Inventory
-from core.kinds import KIND_NUMBER, SOS_EVENTS
+from core.kinds import COMMON, KIND_NUMBER, SOS_EVENTS
+from core.reading import Scalar
 from core.relational import DatabaseError, Relational
 from ingest.books import Verdict
 from ingest.journal import Journal
@@ -27,8 +30,9 @@ log = logging.getLogger(__name__)
 
 SOS = KIND_NUMBER["sos"]
 QUIET_EVENTS = frozenset({"heartbeat"})
+TELEMETRY = frozenset(value.name for value in COMMON)
 HEARD = (Verdict.ACCEPTED, Verdict.UNKNOWN_DEVICE, Verdict.WRONG_KIND)
-WAIT_S = 1.0
+WAIT_S = 0.25
 RETRY_S = 1.0
 NOTE_S = 10.0
 EVENT_DE = {
@@ -79,24 +83,39 @@ class SosWatch:
             self._note_now_and_then()
 
     def _presses(self, block: Block) -> Iterator[Press]:
+        """What must be heard in a block: fail-safe, so whatever a button says that is no heartbeat is a press."""
+        devices = self.inventory.snapshot().devices
+        yield from self._of_readings(block, devices)
+        for refusal in block.frame.refusals:
+            if refusal.code == "retained":  # an old state, not an event: it must never ring
+                continue
+            if refusal.scope == "message" and _is_button(refusal.kind, refusal.device_id, devices):
+                name = f"refused {hashlib.sha256(refusal.raw).hexdigest()[:16]}"
+                at_ms = refusal.received_ms
+                yield Press(refusal.device_id, _town(refusal.device_id, devices), "unknown", 0, name, at_ms, at_ms)
+
+    def _of_readings(self, block: Block, devices: Mapping[str, Device]) -> Iterator[Press]:
         readings = block.frame.readings
         verdict = block.verdict[: len(readings)]
-        rows = np.flatnonzero((readings.kind == SOS) & np.isin(verdict, HEARD))
-        if not len(rows):
+        heard = (readings.kind == SOS) & np.isin(verdict, HEARD)
+        for row in np.flatnonzero((readings.kind != SOS) & (verdict == Verdict.WRONG_KIND)).tolist():
+            heard[row] = _is_button("", readings.device_ids[row], devices)  # a button on a topic that is not its own
+        if not heard.any():
             return
-        said = readings.select(np.isin(np.arange(len(readings)), rows))
-        press_ids = said.column("press_id")
+        said = readings.select(heard)
+        press_ids, values = said.column("press_id"), said.value_dicts()
+        doubted = {refusal.device_id for refusal in block.frame.refusals if refusal.kind == "sos"}
         for row, event in enumerate(said.text_column("event")):
-            if event in QUIET_EVENTS or event is None:
+            device_id = said.device_ids[row]
+            if event in QUIET_EVENTS or (event is None and _is_telemetry(values[row]) and device_id not in doubted):
                 continue
-            device = self.inventory.snapshot().devices.get(said.device_ids[row])
-            press_id = press_ids[row]
+            known = event if event in SOS_EVENTS else "unknown"
             yield Press(
-                device_id=said.device_ids[row],
-                town=device.town if device is not None else None,
-                event=event if event in SOS_EVENTS else "unknown",
+                device_id=device_id,
+                town=_town(device_id, devices),
+                event=known,
                 boot=int(said.boot[row]),
-                press=f"{press_id:.0f}" if press_id == press_id else f"seq {said.seq[row]}",
+                press=_name_of(known, float(press_ids[row]), int(said.seq[row])),
                 t_ms=int(said.t_ms[row]),
                 received_ms=int(said.received_ms[row]),
             )
@@ -128,3 +147,24 @@ class SosWatch:
                     note_position(connection, "sos", self.position, self.clock.now_ms())
         except DatabaseError as error:
             log.warning("how far the SOS lane has come can't be noted: %s", error)
+
+
+def _is_button(kind: str, device_id: str, devices: Mapping[str, Device]) -> bool:
+    known = devices.get(device_id)
+    return kind == "sos" or (known is not None and known.kind == "sos")
+
+
+def _town(device_id: str, devices: Mapping[str, Device]) -> str | None:
+    known = devices.get(device_id)
+    return known.town if known is not None else None
+
+
+def _is_telemetry(values: Mapping[str, Scalar]) -> bool:
+    """Whether a button that names no event only tells how it is: its battery, its radio."""
+    return bool(values) and set(values) <= TELEMETRY
+
+
+def _name_of(event: str, press_id: float, seq: int) -> str:
+    """What tells the presses of one boot apart; a press is never taken for the test or cancel of the same number."""
+    name = f"{press_id:.0f}" if press_id == press_id else f"seq {seq}"
+    return f"{event} {name}" if event in ("test", "cancel") else name

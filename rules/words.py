@@ -10,22 +10,36 @@ from core.kinds import KIND_GERMAN
 from rules.edges import Opening
 
 LOCAL = ZoneInfo("Europe/Berlin")
-PRIORITY = {"lamp_out": "normal", "silent": "low", "circuit_down": "high", "sos_press": "immediate"}
+PRIORITY = {
+    "lamp_out": "normal",
+    "silent": "low",
+    "circuit_down": "high",
+    "silent_many": "high",
+    "sos_press": "immediate",
+}
 
 
-def title_of(edge: Opening, device: Device) -> str:
-    """What a ticket is called."""
+def title_of(edge: Opening, device: Device | None) -> str:
+    """What a ticket is called; `device` None = it is about no device."""
+    if device is None:
+        return "Viele Geräte melden sich nicht"
     if edge.rule == "circuit_down":
         return f"Strang {edge.subject.partition(':')[2]} ausgefallen"
     name = device.name or f"{KIND_GERMAN[device.kind]} {device.device_id}"
     return {"lamp_out": f"{name} dunkel", "silent": f"{name} meldet sich nicht"}[edge.rule]
 
 
-def sentence_of(edge: Opening, device: Device) -> str:
+def sentence_of(edge: Opening) -> str:
     """Why, with the numbers."""
     facts = edge.facts
     if edge.rule == "lamp_out":
         return _lamp_out(edge)
+    if edge.rule == "silent_many":
+        return (
+            f"{facts['members']:.0f} von {facts['of']:.0f} Geräten melden sich seit {clock_time(edge.since_ms)} nicht: "
+            "vermutlich ist der Weg zu uns gestört (Funkempfänger, Netz, Vermittler), nicht die Geräte. "
+            "Ihre eigenen Meldungen warten so lange."
+        )
     if edge.rule == "circuit_down":
         return (
             f"{facts['members']:.0f} von {facts['of']:.0f} Lampen des Strangs melden sich seit "

@@ -1,4 +1,7 @@
-"""/geraet/{id}: what a device is, how it is, what it said last, and its curve."""
+"""/geraet/{id}: what a device is, how it is, what it said last, and its curve.
+
+Of an SOS button whoever does not answer it sees where it is and how it is, and nothing that tells of a press.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from http import HTTPStatus
 from fastapi import Request, Response
 
 from api.centre import AskCentre, Centre
+from api.discretion import HIDDEN_VALUES, SOS, findings_for, sees_presses
 from api.pages.places import spot_of
 from api.pages.plot import Limit, Plot, Span, day_span, plot_of, week_span
 from api.pages.view import chosen, refuse, render
@@ -105,8 +109,9 @@ def device_page(
         sentence = f"Dieses Gerät gehört zu {TOWN_NAMES[device.town]}. Ihr Zugang gilt für einen anderen Ort."
         refuse(request, HTTPStatus.FORBIDDEN, sentence)
     latest = centre.rules.live.latest(device_id)
-    rows = value_rows(device.kind, latest)
-    curves = _curves(device, latest)
+    discreet = device.kind == SOS and not sees_presses(who)
+    rows = [one for one in value_rows(device.kind, latest) if not (discreet and one.name in HIDDEN_VALUES)]
+    curves = {} if discreet else _curves(device, latest)
     name = chosen(request, "value", value, curves, "Einen Messwert") or next(iter(curves), None)
     length = chosen(request, "span", span, SPANS, "Einen Zeitraum") or "24h"
     at = centre.rules.live.conditions([device_id])[0]
@@ -114,7 +119,7 @@ def device_page(
         request, who, "device.html", active="map", device=device, spot=spot_of(device, snapshot.sites), latest=latest,
         rows=rows, curves=curves, name=name, span=length, spans=SPANS, plot=_plot(centre, device, name, length),
         condition=list(CONDITION_NAMES.values())[at], device_type=find_device_type(device.device_type or ""),
-        findings=centre.rules.findings.page(subject=device_id, limit=FINDINGS_MAX), may_plot=name is not None,
+        findings=findings_for(centre, who, subject=device_id, limit=FINDINGS_MAX), discreet=discreet,
     )  # fmt: skip
 
 

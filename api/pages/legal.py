@@ -5,33 +5,17 @@ What the operator has not entered yet is shown as missing, never invented.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import Request, Response
 
-from api.centre import AskCentre, Centre
+from api.centre import AskCentre
 from api.pages.shape import ATTRIBUTION
 from api.pages.view import render
 from api.who import AskWho
 
 MISSING = "noch nicht eingetragen"
-
-
-@dataclass(frozen=True)
-class Legal:
-    """What only the operator can say; empty = not entered yet."""
-
-    operator: str = ""
-    address: str = ""
-    represented_by: str = ""
-    phone: str = ""
-    email: str = ""
-    vat_id: str = ""
-    data_protection_officer: str = ""
-    accessibility_contact: str = ""
-    accessibility_checked_on: str = ""
-    enforcement_body: str = "Durchsetzungsstelle für digitale Barrierefreiheit in Sachsen"
 
 
 @dataclass(frozen=True)
@@ -70,27 +54,19 @@ PARTS = (
 )
 
 
-def legal_of(centre: Centre) -> Legal:
-    """The operator's entries; a centre without them has none."""
-    entered = getattr(centre.settings, "legal", None)
-    names = [field.name for field in fields(Legal)]
-    given = {name: str(getattr(entered, name)) for name in names if getattr(entered, name, "")}
-    return Legal(**given)
-
-
 def imprint(request: Request, centre: AskCentre, who: AskWho) -> Response:
     """/impressum."""
-    return render(request, who, "imprint.html", legal=legal_of(centre), missing=MISSING)
+    return render(request, who, "imprint.html", legal=centre.settings.legal, missing=MISSING)
 
 
 def privacy(request: Request, centre: AskCentre, who: AskWho) -> Response:
     """/datenschutz."""
-    return render(request, who, "privacy.html", legal=legal_of(centre), missing=MISSING)
+    return render(request, who, "privacy.html", legal=centre.settings.legal, missing=MISSING)
 
 
 def accessibility(request: Request, centre: AskCentre, who: AskWho) -> Response:
     """/barrierefreiheit."""
-    return render(request, who, "accessibility.html", legal=legal_of(centre), missing=MISSING)
+    return render(request, who, "accessibility.html", legal=centre.settings.legal, missing=MISSING)
 
 
 def notices(request: Request, centre: AskCentre, who: AskWho) -> Response:

@@ -46,6 +46,8 @@ def spot_of_subject(
 ) -> Spot:
     """The place of what a ticket is about: a device, or a circuit, phase, cabinet, gateway or site by its subject."""
     sort, _, rest = subject.partition(":")
+    if subject == "platform":
+        return Spot("Plattform", "viele Orte zugleich", town_name(town))
     if not rest:
         device = devices.get(subject)
         return spot_of(device, sites) if device is not None else Spot("Unbekanntes Gerät", subject, town_name(town))
@@ -58,7 +60,7 @@ def spot_of_subject(
         return _supply(sort, rest, town, devices)
     if sort == "gateway" and rest in devices:
         return spot_of(devices[rest], sites)
-    what = {"gateway": "Empfänger", "feed": "Datenweg", "platform": "Plattform"}.get(sort, "Ort")
+    what = {"gateway": "Empfänger", "feed": "Datenweg"}.get(sort, "Ort")
     return Spot(what, rest, town_name(town))
 
 

@@ -33,6 +33,7 @@ RULE_NAMES = {
     "voltage_low": "Spannung zu niedrig",
     "voltage_high": "Spannung zu hoch",
     "circuit_down": "ganze Straße dunkel",
+    "silent_many": "viele melden sich nicht",
     "phase_down": "jede dritte Lampe dunkel",
     "pole_tilt": "Mast schief",
     "silent": "meldet sich nicht",

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 import api.door
 from api.app import create_app
 from api.route import Route
-from api.routes import ROUTES
+from api.routes import ROUTES, has_head
 from tests.api.conftest import TOKEN, client_of
 from tests.support.frames import FedCentre, fed_centre
 
@@ -103,10 +103,32 @@ def test_what_is_not_there_is_a_problem(client: TestClient, path: str) -> None:
 def test_a_wrong_method_is_a_problem_that_names_the_right_ones(client: TestClient, route: Route) -> None:
     answer = client.request("PUT", route.path)
     own = re.sub(r"\{(\w+)(:path)?\}", "x", route.path)
-    here = {one.method for one in ROUTES if re.fullmatch(pattern_of(one), own)}
+    routes = [one for one in ROUTES if re.fullmatch(pattern_of(one), own)]
+    here = {one.method for one in routes} | {"HEAD" for one in routes if has_head(one)}
     assert answer.status_code == 405
     assert answer.headers["allow"] == ", ".join(sorted(here))
     assert answer.json()["detail"].endswith(f"possible is {', '.join(sorted(here))}.")
+
+
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/openapi.json", "/", "/api/v1/devices", "/static/site.css", "/nothing", "/geojson/devices"]
+)
+def test_head_answers_like_get_without_a_body(client: TestClient, path: str) -> None:
+    whole, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    for name in ("content-type", "content-length", "cache-control", "content-security-policy"):
+        assert head.headers[name] == whole.headers[name], name
+
+
+def test_head_of_a_live_stream_is_refused_because_it_has_no_end(client: TestClient) -> None:
+    answer = client.head("/api/v1/events")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+def test_head_takes_nothing_away_from_the_routes_of_other_methods(client: TestClient) -> None:
+    assert client.head("/api/v1/session").status_code == client.get("/api/v1/session").status_code
+    assert client.head("/abmelden").status_code == 405
+    assert client.head("/bauhof/1/accept").headers["allow"] == "POST"
 
 
 def pattern_of(route: Route) -> str:

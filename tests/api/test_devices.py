@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
+from rules.audit import broken_at
+from rules.tables import audit_table
 from tests.api.conftest import client_of
 from tests.support.frames import FedCentre, Said, fed_centre, make_frame
 
@@ -92,6 +95,36 @@ def test_an_import_says_what_it_did_and_is_known_at_once(fresh: FedCentre, askin
     changed = asking.post("/api/v1/inventory", content=DEVICES.replace("L2,lamp", "L2,parking")).json()
     assert (changed["new"], changed["changed"], changed["unchanged"]) == (0, 1, 1)
     assert fresh.ingest.commissioned.kind_of("MAC-L2") == "parking"
+
+
+def audited(fed: FedCentre) -> list[tuple[str, ...]]:
+    own = audit_table.c
+    with fed.database.read() as connection:
+        rows = connection.execute(select(own.by, own.action, own.object, own.detail).order_by(own.id))
+        return [tuple(row) for row in rows]
+
+
+def test_an_import_is_a_row_of_the_audit_and_one_that_did_not_happen_is_none(
+    fresh: FedCentre, asking: TestClient
+) -> None:
+    assert asking.post("/api/v1/inventory", content=DEVICES + "MAC-L3,lamp,leipzig\n").status_code == 400
+    assert audited(fresh) == []
+    asking.post("/api/v1/inventory?accept_valid=true", content=DEVICES + "MAC-L3,lamp,leipzig\n")
+    asking.post("/api/v1/inventory", content="site,town,name\nmarkt,naunhof,Am Markt\n")
+    assert audited(fresh) == [
+        ("dev", "inventory imported", "inventory 2", "devices: 2 new, 0 changed, 0 unchanged, 1 problems left out"),
+        ("dev", "inventory imported", "inventory 3", "sites: 1 new, 0 changed, 0 unchanged"),
+    ]
+    with fresh.database.read() as connection:
+        assert broken_at(connection) is None
+
+
+def test_a_lamp_that_needs_more_dimmed_than_at_full_power_is_a_problem(asking: TestClient) -> None:
+    answer = asking.post("/api/v1/inventory", content="device_id,kind,town,nominal_w,min_w\nM1,lamp,machern,40,60\n")
+    assert answer.status_code == 400
+    assert answer.json()["problems"] == [
+        {"line": 2, "column": "min_w", "reason": "'60' is more than nominal_w, which is 40; expected that at most"}
+    ]
 
 
 def test_a_device_that_is_commissioned_is_no_stranger_any_more(fresh: FedCentre, asking: TestClient) -> None:

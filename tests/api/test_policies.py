@@ -12,7 +12,7 @@ from sqlalchemy import insert
 from api.accounts_rows import Account
 from api.guards import guards_of, is_page
 from api.route import ROLES, Policy, Route
-from api.routes import ROUTES
+from api.routes import ROUTES, has_head
 from api.who import PUBLIC, Who
 from rules.tables import sos_case_table, ticket_table
 from tests.api.conftest import client_of
@@ -127,6 +127,12 @@ def test_every_role_gets_what_the_table_says(world: World, route: Route, town: s
     assert found == {who: expected(route, who, town) for who in WHO}
 
 
+@pytest.mark.parametrize("route", [one for one in ROUTES if has_head(one)], ids=name_of)
+def test_head_opens_to_whom_get_opens(world: World, route: Route) -> None:
+    path = path_of(route, FOREIGN)
+    assert {who: world.ask(who, "HEAD", path) for who in WHO} == {who: world.ask(who, "GET", path) for who in WHO}
+
+
 def test_every_described_operation_is_in_the_matrix(world: World) -> None:
     paths = world.client.get("/openapi.json").json()["paths"]
     described = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
@@ -214,7 +220,8 @@ def test_a_route_whose_policy_is_changed_is_guarded_so() -> None:
 def test_no_route_is_served_that_is_not_in_the_list(tmp_path: Path) -> None:
     with fed_centre(tmp_path) as fed, client_of(fed) as client:
         served = {(method, one.path) for one in client.app.routes for method in one.methods}  # type: ignore[attr-defined]
-    assert served == {(route.method, route.path) for route in ROUTES}
+    heads = {("HEAD", route.path) for route in ROUTES if has_head(route)}
+    assert served == heads | {(route.method, route.path) for route in ROUTES}
 
 
 @pytest.mark.parametrize(("role", "town"), [(role, town) for role in ROLES for town in (None, OWN)])

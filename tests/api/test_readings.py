@@ -10,10 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from ingest.duck import DuckStore
 from ingest.readings_csv import CHUNK_ROWS
 from ingest.store import Query, StoreAway, StoredReading
+from rules.tables import audit_table
 from tests.api.conftest import client_of
 from tests.support.frames import T0, FedCentre, fed_centre, lamps, make_frame
 
@@ -195,6 +197,27 @@ def test_a_long_file_is_whole(many: FedCentre) -> None:
     with client_of(many) as client:
         rows = rows_of(client, "/api/v1/export?kind=lamp")
     assert [float(row["power_w"]) for row in rows] == [30.0 + seq for seq in range(2 * CHUNK_ROWS + 1)]
+
+
+def exports(fed: FedCentre) -> list[tuple[str, ...]]:
+    own = audit_table.c
+    with fed.database.read() as connection:
+        rows = connection.execute(select(own.by, own.object, own.detail).where(own.action == "readings exported"))
+        return [tuple(row) for row in rows]
+
+
+def test_a_file_is_a_row_of_the_audit_and_a_head_or_a_refusal_is_none(many: FedCentre) -> None:
+    count = 2 * CHUNK_ROWS + 1
+    with client_of(many) as client:
+        assert client.head("/api/v1/export?kind=lamp").status_code == 200
+        assert client.get("/api/v1/export?kind=lamb").status_code == 400
+        assert exports(many) == []
+        client.get("/api/v1/export?kind=lamp")
+        client.get(f"/api/v1/export?device_id=NAU-L1&to={T0 + 10_000}")
+    assert exports(many) == [
+        ("dev", "all devices", f"{count} readings of kind lamp"),
+        ("dev", "device NAU-L1", "10 readings of kind lamp from the first to 2026-01-10T18:00:10.000Z"),
+    ]
 
 
 class AwayStore(DuckStore):

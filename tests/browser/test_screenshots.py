@@ -43,7 +43,7 @@ def items(centre: Centre, path: str) -> list[dict[str, Any]]:
 def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
     """A region in which lamps are dark, a circuit is down, and somebody has pressed SOS."""
     data = tmp_path_factory.mktemp("evening") / "demo"
-    with demo(data, "--lamps", 1500, "--speed", 120, "--start", START) as (_, told, _):
+    with demo(data, "--lamps", 1500, "--speed", 360, "--start", START) as (_, told, _):
         centre = read_contact(data)
         assert centre is not None
         rules = {"circuit_down", "lamp_out"}

@@ -50,6 +50,9 @@ SITE_CELLS: dict[str, st.SearchStrategy[Any]] = {
 
 def placed(cells: dict[str, Any], place: tuple[float, float] | None) -> dict[str, Any]:
     lat, lon = place or (None, None)
+    nominal_w, min_w = cells.get("nominal_w"), cells.get("min_w")
+    if nominal_w is not None and min_w is not None:
+        cells = {**cells, "nominal_w": max(nominal_w, min_w), "min_w": min(nominal_w, min_w)}
     return {**cells, "lat": lat, "lon": lon}
 
 
@@ -168,6 +171,15 @@ def test_a_wrong_cell_is_told_by_line_column_and_reason_and_the_right_rows_are_k
 def test_every_wrong_cell_of_a_row_is_told_at_once() -> None:
     parsed = parse_inventory("device_id,kind,town,lat\na b,lamp,x,900\n")
     assert [problem.column for problem in parsed.problems] == ["device_id", "lat", "town"]
+
+
+def test_a_lamp_that_needs_more_dimmed_than_at_full_power_is_refused() -> None:
+    header = "device_id,kind,town,nominal_w,min_w\n"
+    rows = ["a,lamp,brandis,40,40", "b,lamp,brandis,40,40.5", "c,lamp,brandis,,50", "d,lamp,brandis,40,"]
+    parsed = parse_inventory(header + "\n".join(rows))
+    assert [device.device_id for device in parsed.devices] == ["a", "c", "d"]
+    reason = "'40.5' is more than nominal_w, which is 40; expected that at most"
+    assert parsed.problems == (Problem(3, "min_w", reason),)
 
 
 def test_half_a_place_is_refused() -> None:

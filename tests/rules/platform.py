@@ -9,8 +9,9 @@ import numpy as np
 from core import frame as frames
 from core.clock import ManualClock
 from core.device import Device, Site
-from core.frame import Frame
+from core.frame import Frame, Refusal
 from core.inventory import Inventory
+from core.reading import EMPTY
 from core.relational import Relational
 from ingest.books import Verdict
 from ingest.journal import Entry, Journal, JournalLimits
@@ -55,6 +56,12 @@ class Desk:
         frame = Frame("gw1", 1, self.seq + 1, "telemetry", found, message, tuple(b"{}" for _ in said), ())
         self.seq += len(said)
         self.journal.append([Entry(frames.encode(frame), frame, np.full(len(said), verdict, dtype=np.uint8), None)])
+
+    def refuse_in(self, refusal: Refusal) -> None:
+        """As if the gateway could make nothing of this."""
+        frame = Frame("gw1", 1, self.seq + 1, "sos", EMPTY, np.zeros(0, dtype=np.uint32), (), (refusal,))
+        self.seq += 1
+        self.journal.append([Entry(frames.encode(frame), frame, np.array([Verdict.REFUSED], dtype=np.uint8), None)])
 
     def hear(self, said: Sequence[Said]) -> None:
         """Readings come, and the rules take them in."""

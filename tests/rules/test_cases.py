@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.device import Device
+from core.frame import Refusal
 from core.reading import Scalar
 from ingest.books import Verdict
 from rules.errors import DeskError, NotNowError
@@ -36,7 +37,8 @@ def press(
 
 def come(post: Desk, *said: Said, verdict: Verdict = Verdict.ACCEPTED) -> list[SosCase]:
     """These come through the journal; the cases after it, oldest first."""
-    post.journal_in(said, verdict)
+    if said:
+        post.journal_in(said, verdict)
     watch = post.rules.sos
     blocks = post.journal.read(watch.position)
     presses = [one for block in blocks for one in watch._presses(block)]
@@ -95,6 +97,35 @@ def test_what_a_button_says_that_nobody_knows_is_an_alarm(post: Desk) -> None:
     assert case.event == "unknown"
 
 
+def said_by_the_button(seq: int, **values: Scalar) -> Said:
+    return Said("NAU-S1", T0, values, kind="sos", seq=seq)
+
+
+def test_a_button_that_says_a_number_and_no_event_is_an_alarm_its_battery_alone_is_not(post: Desk) -> None:
+    assert come(post, said_by_the_button(1, battery_pct=80.0)) == []
+    (case,) = come(post, said_by_the_button(2, press_id=7.0))
+    assert case.event == "unknown"
+
+
+def test_a_button_on_the_topic_of_lamps_is_heard(post: Desk) -> None:
+    (case,) = come(post, Said("NAU-S1", T0, {"power_w": 1.0}, seq=1), verdict=Verdict.WRONG_KIND)
+    assert (case.device_id, case.event) == ("NAU-S1", "unknown")
+
+
+def test_what_a_button_sends_and_nobody_can_decode_is_an_alarm_once(post: Desk) -> None:
+    topic = "partheland/naunhof/sos/NAU-S1/up"
+    refusal = Refusal("bad_message", "no JSON", "message", topic, "NAU-S1", "sos", T0, b"{press")
+    for _ in range(2):
+        post.refuse_in(refusal)
+        cases = come(post)
+    assert [(one.event, one.presses) for one in cases] == [("unknown", 1)]
+
+
+def test_a_real_press_is_not_taken_for_the_test_of_the_same_number(post: Desk) -> None:
+    (case,) = come(post, press(0, 7, "test", seq=1), press(1, 7, "press", seq=2))
+    assert (case.is_test, case.presses) == (False, 2)
+
+
 @pytest.mark.parametrize("event", ["heartbeat", "cancel"])
 def test_a_heartbeat_and_a_cancel_without_a_case_open_none(post: Desk, event: str) -> None:
     assert come(post, press(0, event=event)) == []
@@ -134,9 +165,10 @@ def test_steps_are_possible_only_in_their_order(post: Desk) -> None:
     with pytest.raises(DeskError, match="a case is closed with a cause; expected one of real"):
         post.rules.cases.act(1, "close", "lena")
     post.rules.cases.act(1, "accept", "lena")
-    assert post.rules.cases.act(1, "accept", "otto").accepted_by == "otto"  # taking over is a step like any other
+    with pytest.raises(NotNowError, match="is accepted by lena; possible now: callback, informed, close"):
+        post.rules.cases.act(1, "accept", "otto")  # of two who accept at once the second one is told
     post.rules.cases.act(1, "close", "otto", cause="test")
-    with pytest.raises(NotNowError, match="is closed; possible now: nothing"):
+    with pytest.raises(NotNowError, match="is closed by lena; possible now: nothing"):
         post.rules.cases.act(1, "accept", "lena")
 
 

@@ -35,6 +35,14 @@ def test_a_silent_bay_is_unknown_not_free() -> None:
     assert state_of(told, T0 + 10 * HOUR_MS).is_stale
 
 
+def test_an_old_measurement_that_comes_late_and_other_words_of_a_bay_make_nothing_fresh() -> None:
+    told = story(bay(1), sites=[MARKT])
+    told.hear(replace(say(1, False, 0), late_ms=3 * HOUR_MS))
+    assert state_of(told, T0 + 3 * HOUR_MS).unknown == 4
+    told.hear(Said("NAU-P00001", T0 + 3 * HOUR_MS, {"temp_c": 3.0}, kind="parking", seq=200))
+    assert state_of(told, T0 + 3 * HOUR_MS).unknown == 4
+
+
 def test_what_comes_late_does_not_change_what_is_known() -> None:
     told = story(bay(1), sites=[MARKT]).hear(say(1, True, 30, seq=5), say(1, False, 10, seq=4))
     assert state_of(told, T0 + 40 * MINUTE_MS).occupied == 1
@@ -43,7 +51,7 @@ def test_what_comes_late_does_not_change_what_is_known() -> None:
 def test_a_bay_tells_since_when_it_is_so() -> None:
     told = story(bay(1), sites=[MARKT]).hear(say(1, False, 0), say(1, True, 20), say(1, True, 50))
     engine = told.engine
-    states = engine.occupancy.states(engine.fleet, engine.latest.received_ms, T0 + HOUR_MS)
+    states = engine.occupancy.states(engine.fleet, T0 + HOUR_MS)
     found = engine.occupancy.bay(engine.fleet, 0, int(states[0]))
     assert (found.state, found.since_ms, found.measured_ms) == ("occupied", T0 + 20 * MINUTE_MS, T0 + 50 * MINUTE_MS)
 

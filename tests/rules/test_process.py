@@ -138,3 +138,14 @@ def test_silence_is_judged_only_when_all_is_read_and_the_way_to_us_stands(tmp_pa
         centre.rules.tick()
         assert {one.rule for one in centre.rules.findings.page()} == {"silent"}
         assert len(centre.rules.findings.page()) == 3
+
+
+def test_a_device_that_was_commissioned_a_moment_ago_is_heard_at_once(tmp_path: Path) -> None:
+    with desk(tmp_path / "centre") as centre:
+        centre.commission(LAMPS)
+        centre.hear([Said(LAMPS[0].device_id, T0, {"power_w": 40.0}, seq=1)])
+        centre.commission([lamp(9)])
+        centre.journal_in([Said("NAU-L00009", T0, {"power_w": 40.0}, seq=1)])
+        centre.rules.take(refresh=False)
+        found = centre.rules.live.latest("NAU-L00009")
+        assert found is not None and found.values == {"power_w": 40.0}

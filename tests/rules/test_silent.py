@@ -95,8 +95,47 @@ def test_when_most_of_the_region_is_silent_we_look_at_ourselves() -> None:
         told.hear_at_once(
             *[Said(one.device_id, T0 + at * INTERVAL_MS, {"power_w": 40.0}, seq=at + 1) for one in everyone]
         )
-    told.tick(T0 + 200 * INTERVAL_MS)
-    assert list(told.opened()) == []
+    for at in range(200, 300):
+        told.tick(T0 + at * INTERVAL_MS)
+    assert [(rule, subject) for rule, subject, _ in told.opened()] == [("silent_many", "platform")]
+    now_ms = T0 + 300 * INTERVAL_MS
+    told.hear_at_once(*[Said(one.device_id, now_ms, {"power_w": 40.0}, seq=300) for one in everyone[:-1]])
+    told.tick(now_ms + 1000)
+    assert [(rule, subject) for rule, subject, _ in told.closed()] == [("silent_many", "platform")]
+    assert [(rule, subject) for rule, subject, _ in told.opened()][1:] == [("silent", everyone[-1].device_id)]
+
+
+def test_a_restart_ends_no_finding_on_devices_that_are_still_mute() -> None:
+    on_line = [lamp(number, cabinet="NAU-C1", circuit="2") for number in range(1, 4)]
+    others = [lamp(number) for number in range(11, 60)]
+    told = story(*on_line, *others)
+    told.hear_at_once(*[Said(one.device_id, T0, {"power_w": 40.0}, seq=1) for one in [*on_line, *others]])
+    now_ms = T0
+    for at in range(1, 10):
+        now_ms = T0 + at * INTERVAL_MS
+        told.hear_at_once(*[Said(one.device_id, now_ms, {"power_w": 40.0}, seq=at + 1) for one in others])
+        told.tick(now_ms)
+    assert [(rule, subject) for rule, subject, _ in told.opened()] == [("circuit_down", "circuit:NAU-C1/2")]
+    told.tick(now_ms + 1000, listening_since_ms=now_ms)  # we begin to listen anew
+    assert list(told.closed()) == []
+    told.hear_at_once(*[Said(one.device_id, now_ms + 2000, {"power_w": 40.0}, seq=90) for one in on_line[:2]])
+    told.tick(now_ms + 3000, listening_since_ms=now_ms)
+    assert [(rule, subject) for rule, subject, _ in told.closed()] == [("circuit_down", "circuit:NAU-C1/2")]
+
+
+def test_a_circuit_that_the_inventory_no_longer_knows_ends() -> None:
+    on_line = [lamp(number, cabinet="NAU-C1", circuit="2") for number in range(1, 4)]
+    others = [lamp(number) for number in range(11, 60)]
+    told = story(*on_line, *others)
+    told.hear_at_once(*[Said(one.device_id, T0, {"power_w": 40.0}, seq=1) for one in [*on_line, *others]])
+    for at in range(1, 5):
+        now_ms = T0 + at * INTERVAL_MS
+        told.hear_at_once(*[Said(one.device_id, now_ms, {"power_w": 40.0}, seq=at + 1) for one in others])
+        told.tick(now_ms)
+    renamed = [replace(one, circuit="7") for one in on_line]
+    told.engine.refresh(snapshot([*renamed, *others], version=2), now_ms)
+    told.tick(now_ms)
+    assert ("circuit_down", "circuit:NAU-C1/2", 60) in list(told.closed())
 
 
 @pytest.mark.parametrize("loss", [0.01, 0.1, 0.28])

@@ -76,6 +76,21 @@ def test_after_a_week_it_is_a_new_ticket(yard: Desk) -> None:
     assert [one.id for one in yard.rules.tickets.page()[0]] == [2, 1]
 
 
+def test_what_is_called_done_and_is_not_comes_back_a_day_later(yard: Desk) -> None:
+    yard.hear(series(DARK))
+    yard.rules.tickets.act(1, "done", "anna")
+    yard.clock.ms += 20 * 3_600_000
+    yard.rules.tick()
+    first = yard.rules.tickets.ticket(1)
+    assert first is not None and first.status == "done"
+    yard.clock.ms += 5 * 3_600_000
+    yard.rules._looked_back_s = -1000.0
+    yard.rules.tick()
+    second = yard.rules.tickets.ticket(1)
+    assert second is not None and second.status == "open"
+    assert second.steps[-1].note == "Die Messung widerspricht: Der Fehler besteht einen Tag später noch."
+
+
 def test_a_false_alarm_is_not_reopened_by_the_same_fault(yard: Desk) -> None:
     yard.hear(series(DARK))
     yard.rules.tickets.act(1, "false_alarm", "anna", "Die Lampe steht im Tunnel.")
@@ -159,6 +174,16 @@ def test_a_deleted_row_of_the_audit_is_found(yard: Desk) -> None:
     with yard.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM audit WHERE id = 1")
     assert not with_rules(Report(ok=True), yard.database).audit_ok
+
+
+def test_an_audit_that_was_cut_off_is_found(yard: Desk) -> None:
+    yard.hear(series(DARK))
+    yard.rules.tickets.act(1, "accept", "anna")
+    with yard.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE id = 2")
+    report = with_rules(Report(ok=True), yard.database)
+    assert (report.ok, report.audit_ok) == (False, False)
+    assert report.problems[0].startswith("the audit has 1 steps of tickets and cases, their histories 2")
 
 
 def test_two_tickets_at_work_for_one_fault_would_be_found(yard: Desk) -> None:

@@ -82,12 +82,12 @@ class Story:
     def hear(self, *said: Said) -> "Story":
         """Readings arrive, one by one."""
         for one in said:
-            self.edges += self.engine.advance(readings([one]))[0]
+            self.edges += self.engine.advance(self.engine.batch(readings([one])))[0]
         return self
 
     def hear_at_once(self, *said: Said) -> "Story":
         """Readings arrive in one batch."""
-        self.edges += self.engine.advance(readings(said))[0]
+        self.edges += self.engine.advance(self.engine.batch(readings(said)))[0]
         return self
 
     def tick(self, at_ms: int, listening_since_ms: int = T0) -> "Story":

@@ -35,7 +35,7 @@ export const PointLayer = window.L && L.Layer.extend({
     canvas.style.height = `${size.y}px`;
     const pen = canvas.getContext("2d");
     pen.scale(scale, scale);
-    const radius = Math.max(1.6, Math.min(7, (map.getZoom() - 9) * 0.85));
+    const radius = Math.max(1.6, Math.min(7, (map.getZoom() - 10.5) * 1.1));
     this.places = columns.lat.map((lat, at) => map.latLngToContainerPoint([lat, columns.lon[at]]));
     for (const tone of DRAW_ORDER) this.drawTone(pen, tone, radius, size);
   },
@@ -54,7 +54,7 @@ export const PointLayer = window.L && L.Layer.extend({
       return;
     }
     pen.fill();
-    if (tone === "ok" && r < 3) return;
+    if (tone === "ok" && r < 5) return; // edges would hide what stands close
     pen.lineWidth = 1;
     pen.strokeStyle = this.edge();
     pen.stroke();
