@@ -1,36 +1,33 @@
 """The live stream (Server-Sent Events): what changes, as it changes, each object as its GET would give it.
 
 `id` is the journal's position up to which everything has been sent; who comes back with it as Last-Event-ID goes on
-there. An event may come twice then, none is left out. A comment every three seconds shows that the line stands.
+there. An event may come twice then, none is left out. A comment every two seconds shows that a quiet line stands.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
-import msgspec
-import numpy as np
-from fastapi import Header, Query, Request
+from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
-from api.centre import AskCentre, Centre, when
-from api.items import sos_item, ticket_item
-from api.ledger import gateway_items
-from api.parking import site_items
+from api.centre import AskCentre, Centre
+from api.door import Receive, Scope, Send
 from api.problems import ProblemError, shown
-from api.readings import ReadingItem
-from api.route import Policy
+from api.route import EVENTS, Policy
+from api.stream_reader import Bell, Reader, reader_from
+from api.stream_seats import Seats
+from api.stream_shared import Shared
 from api.who import AskWho, Who, known_at_once, looked_up, shown_by
-from core.kinds import KINDS
-from core.reading import Quality
-from ingest.books import Verdict
-from ingest.segment import Block
-from rules.outbox import Notice
+from core.relational import DatabaseError
+from core.sqlite import StorageError
+
+log = logging.getLogger(__name__)
 
 KINDS_OF_EVENTS = {
     "reading": Policy.SIGNED_IN,
@@ -39,112 +36,12 @@ KINDS_OF_EVENTS = {
     "site": Policy.OPEN,
     "gateway": Policy.SIGNED_IN,
 }
-BEAT_S = 3.0
-WHO_AGAIN_S = 15.0
-STREAMS_MAX, PUBLIC_STREAMS_MAX = 500, 300
-RECORDS_AT_ONCE = 2000
+LOOK_S = 1.5
+"""How long at most nobody asks whether the reader still may read, but for the time that a turn takes."""
+BREATH_S = 0.15
+REST_S = 0.05
+FAREWELL_S = 0.5
 POSITION_MAX = 2**53
-
-Event = tuple[str, object, int]
-"""What sort, the object, and the position up to which everything has been sent with it."""
-
-
-@dataclass
-class Reader:
-    """One connection: what it wants, and how far it is. `position` counts readings, `notice` tickets and cases,
-    `site_news` car parks, `heard` gateways.
-    """
-
-    centre: Centre
-    who: Who
-    wanted: frozenset[str]
-    position: int
-    notice: int
-    site_news: int
-    heard: dict[str, object] = field(default_factory=dict)
-    told: int = -1
-
-    def news(self) -> list[Event]:
-        """What there is to tell since the last time, at most a few thousand events."""
-        rules = self.centre.rules
-        until = rules.how_far()
-        notices = self._notices()
-        events: list[Event] = []
-        if "reading" in self.wanted:
-            until = self._readings(until, events)
-            notices = [one for one in notices if one.position <= until]
-        events = self._with_notices(events, notices)
-        self.position = max(self.position, until)
-        return [*events, *self._sites(), *self._gateways()]
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether there is more to tell at once."""
-        rules = self.centre.rules
-        is_told = not self.wanted & {"ticket", "sos"} or self.told == rules.signal.told
-        return not is_told or ("reading" in self.wanted and self.position < rules.how_far())
-
-    def _notices(self) -> list[Notice]:
-        told = self.centre.rules.signal.told
-        if not self.wanted & {"ticket", "sos"} or told == self.told:
-            return []
-        found = self.centre.rules.outbox.after(self.notice)
-        if not found:
-            self.told = told  # what came meanwhile rings again
-        return found
-
-    def _readings(self, until: int, events: list[Event]) -> int:
-        journal = self.centre.ingest.journal
-        position = max(self.position, journal.tail)
-        if position >= until:
-            return until
-        blocks = [block for block in journal.read(position, RECORDS_AT_ONCE) if block.position < until]
-        devices = self.centre.inventory.snapshot().devices
-        for block in blocks:
-            for place, item in _items(block):
-                device = devices.get(item.device_id)
-                if block.position + place >= position and device is not None and self.who.sees(device.town):
-                    events.append(("reading", item, block.position + place + 1))
-        return min(until, blocks[-1].next) if blocks else until
-
-    def _with_notices(self, events: list[Event], notices: list[Notice]) -> list[Event]:
-        """The events with those of tickets and cases at their places; of one object only the last."""
-        newest = {(one.kind, one.object_id): one for one in notices}
-        for one in sorted(newest.values(), key=lambda notice: notice.id):
-            told = self._object(one)
-            if told is not None:
-                events.append((one.kind, told, max(one.position, self.position)))
-        if notices:
-            self.notice = notices[-1].id
-        return sorted(events, key=lambda event: event[2])
-
-    def _object(self, notice: Notice) -> object | None:
-        if notice.kind not in self.wanted:
-            return None
-        if notice.kind == "ticket":
-            ticket = self.centre.rules.tickets.ticket(notice.object_id)
-            return ticket_item(self.centre, ticket) if ticket is not None and self.who.sees(ticket.town) else None
-        case = self.centre.rules.cases.case(notice.object_id)
-        if case is None or (case.town is not None and not self.who.sees(case.town)):
-            return None
-        return sos_item(self.centre, case)
-
-    def _sites(self) -> list[Event]:
-        if "site" not in self.wanted:
-            return []
-        sites, self.site_news = self.centre.rules.site_news(self.site_news)
-        if not sites:
-            return []
-        changed = set(sites)
-        items = [one for one in site_items(self.centre) if (one.town, one.id) in changed]
-        return [("site", item, self.position) for item in items]
-
-    def _gateways(self) -> list[Event]:
-        if "gateway" not in self.wanted:
-            return []
-        told = [item for item in gateway_items(self.centre) if self.heard.get(item.id) != item.last_heard]
-        self.heard.update({item.id: item.last_heard for item in told})
-        return [("gateway", item, self.position) for item in told]
 
 
 async def events(
@@ -157,14 +54,50 @@ async def events(
     """What changes, as it changes: reading, ticket, sos, site, gateway."""
     wanted = _wanted(who, kinds)
     position = _position(last_event_id)
-    streams: dict[str, int] = request.app.state.__dict__.setdefault("streams", {"all": 0, "public": 0})
-    is_public = who.role == "public"
-    if streams["all"] >= STREAMS_MAX or (is_public and streams["public"] >= PUBLIC_STREAMS_MAX):
-        detail = "Too many live streams are open; ask again in a while, or load the page anew by hand."
-        raise ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, detail, {"Retry-After": "30"})
-    reader = await asyncio.to_thread(_reader, centre, who, wanted, position)
-    headers = {"X-Accel-Buffering": "no"}  # a reverse proxy must not collect events
-    return StreamingResponse(_stream(request, reader, streams), media_type="text/event-stream", headers=headers)
+    streams = _streams_of(request.app, centre)
+    with contextlib.ExitStack() as leaving:
+        leaving.callback(streams.seats.take(who, request.state.address))
+        reader = await asyncio.to_thread(reader_from, streams.shared, who, wanted, position)
+        bell = Bell(centre.rules, asyncio.get_running_loop(), reader.is_hurried)
+        leaving.callback(centre.rules.signal.listen(bell.ring))
+        answer = EventStream(_stream(request, reader, bell, streams), leaving.pop_all())
+    return answer
+
+
+class Streams:
+    """What the streams of one application have in common. Those that are `far` behind take turns, and so do guests."""
+
+    def __init__(self, centre: Centre) -> None:
+        self.shared = Shared(centre)
+        self.seats = Seats()
+        self.far = asyncio.Lock()
+        self.guests = asyncio.Lock()
+
+
+def _streams_of(app: FastAPI, centre: Centre) -> Streams:
+    if not hasattr(app.state, "streams"):
+        app.state.streams = Streams(centre)
+    found: Streams = app.state.streams
+    return found
+
+
+class EventStream(StreamingResponse):
+    """A stream that leaves what it holds however it ends, and ends quietly when the server stops."""
+
+    def __init__(self, content: AsyncIterator[bytes], leaving: contextlib.ExitStack) -> None:
+        # A reverse proxy must not collect events.
+        super().__init__(content, media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+        self.leaving = leaving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream until one side ends it."""
+        with self.leaving:
+            try:
+                await super().__call__(scope, receive, send)
+            except asyncio.CancelledError:  # the server stops; it would log this as our mistake
+                with contextlib.suppress(asyncio.CancelledError, TimeoutError):
+                    async with asyncio.timeout(FAREWELL_S):
+                        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _wanted(who: Who, kinds: str | None) -> frozenset[str]:
@@ -191,48 +124,49 @@ def _position(last_event_id: str | None) -> int | None:
     return int(last_event_id)
 
 
-def _reader(centre: Centre, who: Who, wanted: frozenset[str], position: int | None) -> Reader:
-    rules = centre.rules
-    if position is None:
-        return Reader(centre, who, wanted, rules.how_far(), rules.outbox.last(), rules.site_news(0)[1])
-    return Reader(centre, who, wanted, position, rules.outbox.from_position(position), 0)
-
-
-async def _stream(request: Request, reader: Reader, streams: dict[str, int]) -> AsyncIterator[bytes]:
+async def _stream(request: Request, reader: Reader, bell: Bell, streams: Streams) -> AsyncIterator[bytes]:
     """Events until the reader goes away, may not see them any more, or the centre stops."""
-    groups = ("all", "public") if reader.who.role == "public" else ("all",)
-    loop, bell = asyncio.get_running_loop(), asyncio.Event()
-    rules = reader.centre.rules
-
-    def ring() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended; so has whoever would hear it
-            loop.call_soon_threadsafe(bell.set)
-
-    leave = rules.signal.listen(ring)
-    for group in groups:
-        streams[group] += 1
-    clock = reader.centre.clock
-    looked_s = clock.monotonic_s()
+    yield b"retry: 2000\n: da\n\n"
     try:
-        yield b"retry: 2000\n: da\n\n"
-        while not rules.stopping:
-            bell.clear()
-            for event in await asyncio.to_thread(reader.news):
-                yield _written(event)
-            if reader.is_behind:
-                continue
-            try:
-                await asyncio.wait_for(bell.wait(), BEAT_S)
-            except TimeoutError:
-                yield b": da\n\n"
-            if clock.monotonic_s() - looked_s > WHO_AGAIN_S:
-                looked_s = clock.monotonic_s()
-                if not await _is_still(request, reader.who):
-                    return
-    finally:
-        leave()
-        for group in groups:
-            streams[group] -= 1
+        async for chunk in _chunks(request, reader, bell, streams):
+            yield chunk
+    except (DatabaseError, StorageError) as error:
+        log.warning("a live stream ends, its reader will come back: %s", error)
+
+
+async def _chunks(request: Request, reader: Reader, bell: Bell, streams: Streams) -> AsyncIterator[bytes]:
+    rules, clock = reader.shared.centre.rules, reader.shared.centre.clock
+    looked_s, is_due = clock.monotonic_s(), False
+    while not rules.stopping:
+        bell.clear()
+        chunk, is_private = await _turn(reader, streams) if reader.is_behind else (b"", False)
+        if is_private or is_due or clock.monotonic_s() - looked_s >= LOOK_S:
+            if not await _is_still(request, reader.who):
+                return
+            looked_s, is_due = clock.monotonic_s(), False
+        if chunk:
+            yield chunk
+        if not reader.is_hurried:
+            await bell.notice.wait(BREATH_S)  # events gather meanwhile; a ticket or a case does not wait
+        if reader.is_behind:
+            continue
+        left_s = min(max(looked_s + LOOK_S - clock.monotonic_s(), 0.0), LOOK_S)
+        if not await bell.news.wait(left_s):
+            is_due = True
+            yield b": da\n\n"
+
+
+async def _turn(reader: Reader, streams: Streams) -> tuple[bytes, bool]:
+    """One turn of the reader, in a thread; who has a long way to go leaves the others room."""
+    if reader.wanted == {"site"}:
+        async with streams.guests:  # the first asks for all; of the others most have nothing to tell then
+            return await asyncio.to_thread(reader.turn) if reader.is_behind else (b"", False)
+    if not reader.is_far:
+        return await asyncio.to_thread(reader.turn)
+    async with streams.far:
+        found = await asyncio.to_thread(reader.turn)
+        await asyncio.sleep(REST_S)
+    return found
 
 
 async def _is_still(request: Request, who: Who) -> bool:
@@ -241,30 +175,3 @@ async def _is_still(request: Request, who: Who) -> bool:
     found = shown_by(centre.settings.http, request.headers)
     now = known_at_once(centre, found) or await asyncio.to_thread(looked_up, centre, found)
     return now == who
-
-
-def _written(event: Event) -> bytes:
-    kind, told, position = event
-    data = msgspec.json.encode(told)
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, kind.encode(), data)
-
-
-def _items(block: Block) -> list[tuple[int, ReadingItem]]:
-    """The accepted readings of a block with their places in it."""
-    found: list[tuple[int, ReadingItem]] = []
-    readings = block.accepted
-    places = np.flatnonzero(block.verdict[: len(block.frame.readings)] == Verdict.ACCEPTED).tolist()
-    values: list[dict[str, Any]] = readings.value_dicts()
-    for row, place in enumerate(places):
-        item = ReadingItem(
-            readings.device_ids[row],
-            KINDS[int(readings.kind[row])],
-            when(int(readings.t_ms[row])),
-            when(int(readings.received_ms[row])),
-            int(readings.boot[row]),
-            int(readings.seq[row]),
-            Quality(int(readings.quality[row])).word,
-            values[row],
-        )
-        found.append((place, item))
-    return found
