@@ -22,7 +22,6 @@ from rules.records import Finding
 
 SOS = "sos"
 OTHER_KINDS = tuple(kind for kind in KINDS if kind != SOS)
-FINDINGS_AT_ONCE = 1000
 HIDDEN_VALUES = frozenset(value.name for value in SOS_VALUES)
 
 
@@ -78,16 +77,7 @@ def findings_for(
     limit: int = 100,
 ) -> list[Finding]:
     """Findings that are theirs, newest first; those before the number `after`. Raises ProblemError."""
-    book = centre.rules.findings
-    if sees_presses(who):
-        return book.page(town, rule, subject, is_open, after, limit)
-    if rule == PRESS_RULE:
+    if not sees_presses(who) and rule == PRESS_RULE:
         raise presses_refused(who)
-    found: list[Finding] = []
-    asked = limit
-    while True:
-        page = book.page(town, rule, subject, is_open, after, asked)
-        found += [one for one in page if one.rule != PRESS_RULE]
-        if len(found) >= limit or len(page) < asked:
-            return found[:limit]
-        after, asked = page[-1].id, FINDINGS_AT_ONCE
+    hidden = None if sees_presses(who) else PRESS_RULE
+    return centre.rules.findings.page(town, rule, subject, is_open, after, limit, but_rule=hidden)

@@ -30,11 +30,14 @@ class FindingBook:
         is_open: bool | None = None,
         after: int | None = None,
         limit: int = 100,
+        but_rule: str | None = None,
     ) -> list[Finding]:
-        """Findings, newest first; those before the number `after`."""
+        """Findings, newest first; those before the number `after`, and none of the rule `but_rule`."""
         query = select(finding_table).order_by(_own.id.desc()).limit(limit)
         for column, value in ((_own.town, town), (_own.rule, rule), (_own.subject, subject)):
             query = query if value is None else query.where(column == value)
+        if but_rule is not None:
+            query = query.where(_own.rule != but_rule)
         if is_open is not None:
             query = query.where(_own.closed_ms.is_(None) if is_open else _own.closed_ms.is_not(None))
         if after is not None:
