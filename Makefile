@@ -7,6 +7,8 @@ STAMP := $(VENV)/.installed
 HTTP_PORT ?= 8080
 MQTT_PORT ?= 1883
 SOAK ?= 10
+# Test files at once: most of them wait for real processes.
+WORKERS ?= 2
 PYTEST_ARGS ?=
 
 .PHONY: install test check format bench soak demo screenshots lock clean
@@ -24,7 +26,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 test: install check
-	$(BIN)/python -m pytest --ignore=tests/test_tidy.py --ignore=tests/test_lock.py $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore=tests/test_tidy.py --ignore=tests/test_lock.py $(PYTEST_ARGS)
 
 check: install
 	$(BIN)/ruff check .

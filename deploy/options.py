@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import secrets
 import socket
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from deploy.credentials import load_or_create
 from deploy.output import BadInput, Parser
 
 LOOPBACK = "127.0.0.1"
+FREE_PORT_LOW, FREE_PORT_HIGH, FREE_PORT_TRIES = 20_000, 32_000, 50
 
 
 @dataclass(frozen=True)
@@ -135,10 +137,25 @@ def require_free_port(host: str, port: int, option: str, what: str) -> None:
 
 
 def free_port(host: str) -> int:
-    """A port nobody listens at."""
+    """A port nobody listens at; below those that systems give to outgoing connections, which might take it before the
+    part it is meant for does.
+    """
+    for _ in range(FREE_PORT_TRIES):
+        port = FREE_PORT_LOW + secrets.randbelow(FREE_PORT_HIGH - FREE_PORT_LOW)
+        if _is_free(host, port):
+            return port
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def port_answers(host: str, port: int, timeout_s: float = 0.5) -> bool:

@@ -101,7 +101,11 @@ class Up:
         line = self.process.stdout.readline()
         in_time.cancel()
         if not line:
-            raise AssertionError(f"up ended before it was ready: {self.process.stderr.read()}")
+            said = self.process.stderr.read()
+            self.process.wait(STOP_S_MAX)
+            self.process.stdout.close()
+            self.process.stderr.close()
+            raise AssertionError(f"up ended before it was ready: {said}")
         self.addresses = json.loads(line)
         return self
 

@@ -26,7 +26,7 @@ BUTTON = "NAU-S0001"
 SAMPLE_S = 0.5
 PHASE_SAMPLES = 10
 OF_THE_RULES = [point for point in CRASH_POINTS if point.split(".")[0] in ("rules", "sos")]
-RANDOM_KILLS = 3
+RANDOM_KILLS = 2
 
 
 class Street:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from deploy import options
+
 START_S_MAX = 60.0
 STOP_S_MAX = 20.0
 LOG_TAIL_CHARS = 2000
@@ -18,10 +20,8 @@ class ServerStartError(RuntimeError):
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listened on a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port on 127.0.0.1 that nobody listened on a moment ago, and no outgoing connection will take."""
+    return options.free_port("127.0.0.1")
 
 
 def port_is_open(port: int) -> bool:
