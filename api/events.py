@@ -1,7 +1,8 @@
 """The live stream (Server-Sent Events): what changes, as it changes, each object as its GET would give it.
 
 `id` is the journal's position up to which everything has been sent; who comes back with it as Last-Event-ID goes on
-there. An event may come twice then, none is left out. A comment every two seconds shows that a quiet line stands.
+there. An event may come twice then, none is left out. A comment every two seconds or sooner shows that a quiet line
+stands.
 """
 
 from __future__ import annotations

@@ -110,13 +110,12 @@ class SiteNews:
     def __init__(self, centre: Centre) -> None:
         self.centre = centre
         self._lock = threading.Lock()
-        self._asked_at = -1
         self._news = 0
         self._said: dict[tuple[str, str], tuple[int, bytes]] = {}
 
     def is_new(self, after: int) -> bool:
         """Whether there may be something after the news `after`."""
-        return self._asked_at != self.centre.rules.how_far() or self._news != after
+        return self.centre.rules.newest_site_news() != after
 
     def after(self, news: int) -> tuple[list[bytes], int]:
         """The car parks of which something was said after the news `news`, as JSON, and the newest news."""
@@ -133,11 +132,10 @@ class SiteNews:
             return self._news
 
     def _ask(self) -> None:
-        how_far = self.centre.rules.how_far()  # before the question: what comes in between is asked for again
-        if how_far != self._asked_at:
+        if self.centre.rules.newest_site_news() != self._news:
             changed, newest = self.centre.rules.site_news(self._news)
             self._take(set(changed), newest)
-            self._asked_at, self._news = how_far, newest
+            self._news = newest
 
     def _take(self, changed: set[tuple[str, str]], news: int) -> None:
         if not changed:

@@ -15,19 +15,26 @@ from rules.records import CONDITIONS, BayState, Latest, SiteState
 from rules.silent import Silent
 
 SITES_S = 0.25
-"""So long an answer about all sites is good for the next who asks."""
+"""So long an answer about all sites is good for the next who asks, unless something was said of one."""
 
 OK, FAULT, SILENT, NEVER = (CONDITIONS.index(word) for word in ("ok", "fault", "silent", "never"))
 
 
 class Live:
-    """Look-ups in the state of the rules. `locked` runs a question while nothing changes; thread-safe."""
+    """Look-ups in the state of the rules; thread-safe. `locked` runs a question while nothing changes, `site_news` is
+    the number of the newest news of a site.
+    """
 
-    def __init__(self, locked: Callable[[Callable[[Engine], object]], object], clock: Clock) -> None:
+    def __init__(
+        self,
+        locked: Callable[[Callable[[Engine], object]], object],
+        site_news: Callable[[], int],
+        clock: Clock,
+    ) -> None:
         self._locked = locked
+        self._site_news = site_news
         self.clock = clock
-        self._sites: list[SiteState] | None = None
-        self._sites_s = 0.0
+        self._sites: tuple[int, float, list[SiteState]] | None = None
 
     def latest(self, device_id: str) -> Latest | None:
         """What a device said last; None when it never spoke, or is not in the inventory."""
@@ -58,13 +65,14 @@ class Live:
 
     def sites(self) -> list[SiteState]:
         """Every site of the inventory."""
-        now_s = self.clock.monotonic_s()
-        if self._sites is None or now_s - self._sites_s > SITES_S:
-            now_ms = self.clock.now_ms()
-            found = self._locked(lambda engine: engine.occupancy.sites(engine.fleet, engine.latest, now_ms))
-            assert isinstance(found, list)
-            self._sites, self._sites_s = found, now_s
-        return self._sites
+        news, now_s, kept = self._site_news(), self.clock.monotonic_s(), self._sites
+        if kept is not None and kept[0] == news and now_s - kept[1] <= SITES_S:
+            return kept[2]
+        now_ms = self.clock.now_ms()
+        found = self._locked(lambda engine: engine.occupancy.sites(engine.fleet, engine.latest, now_ms))
+        assert isinstance(found, list)
+        self._sites = (news, now_s, found)
+        return found
 
     def site(self, town: str, site: str) -> SiteState | None:
         """One site."""

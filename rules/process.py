@@ -80,12 +80,13 @@ class Rules:
         self.outbox = Outbox(database)
         self.tickets = TicketDesk(database, clock, self.how_far, self.signal.tell)
         self.cases = CaseDesk(database, clock, self.how_far, self.signal.tell)
-        self.live = Live(self._locked, clock)
+        self.live = Live(self._locked, self.newest_site_news, clock)
         self.sos = SosWatch(database, inventory, journal, clock, self.how_far, self.signal.tell)
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._listening_since_ms: int | None = None
+        self._head_before = 0
         self._site_news: dict[int, int] = {}
         self._news = 0
         self._is_whole = True
@@ -108,8 +109,7 @@ class Rules:
 
     def _locked(self, ask: Callable[[Engine], object]) -> object:
         with self._lock:
-            assert self._engine is not None, "the rules must be started before they are asked"
-            return ask(self._engine)
+            return ask(self._here())
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -133,6 +133,7 @@ class Rules:
                 engine, position = Engine(snapshot), 0
         engine.know_open(self.findings.open_episodes())
         self._engine, self.position = engine, position
+        self._head_before = self.journal.head
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -170,6 +171,10 @@ class Rules:
             self._news += 1
             self._site_news.update(dict.fromkeys(places.tolist(), self._news))
 
+    def newest_site_news(self) -> int:
+        """The number of the newest news of a site: as long as it is the same, the sites are as they were."""
+        return self._news
+
     def site_news(self, after: int) -> tuple[list[tuple[str, str]], int]:
         """(town, site) of the sites about which something was said after the news `after`, and the newest news."""
         with self._lock:
@@ -178,10 +183,14 @@ class Rules:
             return [(sites[place].town, sites[place].site) for place in sorted(chosen)], self._news
 
     def tick(self) -> None:
-        """What follows from time alone; only when we have read all there is and the way to us stands."""
-        if self.position < self.journal.head or not self.hears():
-            if not self.hears():
-                self._listening_since_ms = None
+        """What follows from time alone; only when we have read all that was there at the last tick, and the way to us
+        stands. A busy journal is never read to its very end.
+        """
+        is_behind, self._head_before = self.position < self._head_before, self.journal.head
+        if not self.hears():
+            self._listening_since_ms = None
+            return
+        if is_behind:
             return
         now_ms = self.clock.now_ms()
         if self._listening_since_ms is None:

@@ -84,6 +84,10 @@ class SosWatch:
 
     def _presses(self, block: Block) -> Iterator[Press]:
         """What must be heard in a block: fail-safe, so whatever a button says that is no heartbeat is a press."""
+        readings = block.frame.readings
+        wrong_kind = block.verdict[: len(readings)] == Verdict.WRONG_KIND
+        if not (block.frame.refusals or wrong_kind.any() or (readings.kind == SOS).any()):
+            return  # nearly every block: nothing is asked of the inventory for it
         devices = self.inventory.snapshot().devices
         yield from self._of_readings(block, devices)
         for refusal in block.frame.refusals:

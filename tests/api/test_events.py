@@ -195,6 +195,18 @@ def test_a_car_park_is_told_to_everybody(served: Served) -> None:
     assert (came.event, came.data["id"], came.data["occupied"]) == ("site", "markt", 1)
 
 
+def test_a_car_park_that_becomes_unknown_by_time_alone_is_told(served: Served) -> None:
+    served.centre.inventory.apply([], [MARKT], T0, "test")
+    served.centre.rules.take()
+    served.centre.take(make_frame([Said("NAU-P1", 1, {"occupied": False}, kind="parking", t_ms=T0 + 3_500_000)]))
+    served.centre.rules.tick()
+    with served.stream("site") as stream:
+        served.centre.clock.ms += 6 * 3_600_000
+        served.centre.rules.tick()
+        came = stream.next()
+    assert (came.data["id"], came.data["free"], came.data["unknown"], came.data["state"]) == ("markt", 0, 2, "stale")
+
+
 def test_who_comes_back_goes_on_where_the_line_was_cut(served: Served) -> None:
     served.centre.take(make_frame([dark(seq) for seq in range(1, 4)]))
     with served.stream("reading,ticket") as stream:

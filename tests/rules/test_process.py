@@ -140,6 +140,35 @@ def test_silence_is_judged_only_when_all_is_read_and_the_way_to_us_stands(tmp_pa
         assert len(centre.rules.findings.page()) == 3
 
 
+def test_silence_is_judged_although_a_busy_journal_is_never_read_to_its_very_end(tmp_path: Path) -> None:
+    with desk(tmp_path / "centre") as centre:
+        centre.commission(LAMPS)
+        for at in range(60):
+            centre.hear([Said(one.device_id, T0 + at * STEP_MS, {"power_w": 40.0}, seq=at + 1) for one in LAMPS])
+        centre.rules.tick()
+        for at in range(60, 300):
+            centre.clock.ms = T0 + at * STEP_MS
+            centre.journal_in([Said(LAMPS[0].device_id, T0 + at * STEP_MS, {"power_w": 40.0}, seq=at + 1)])
+            centre.rules.take()
+            centre.journal_in([Said(LAMPS[1].device_id, T0 + at * STEP_MS, {"power_w": 40.0}, seq=at + 1)])
+            centre.rules.tick()  # the last one is still unread
+        silent = sorted(one.subject for one in centre.rules.findings.page(rule="silent"))
+        assert silent == [one.device_id for one in LAMPS[2:]]
+
+
+def test_who_is_far_behind_judges_no_silence(tmp_path: Path) -> None:
+    with desk(tmp_path / "centre") as centre:
+        centre.commission(LAMPS)
+        for at in range(60):
+            centre.hear([Said(one.device_id, T0 + at * STEP_MS, {"power_w": 40.0}, seq=at + 1) for one in LAMPS])
+        centre.rules.tick()
+        for at in range(60, 300):
+            centre.clock.ms = T0 + at * STEP_MS
+            centre.journal_in([Said(one.device_id, T0 + at * STEP_MS, {"power_w": 40.0}, seq=at + 1) for one in LAMPS])
+            centre.rules.tick()
+        assert centre.rules.findings.page(rule="silent") == []
+
+
 def test_a_device_that_was_commissioned_a_moment_ago_is_heard_at_once(tmp_path: Path) -> None:
     with desk(tmp_path / "centre") as centre:
         centre.commission(LAMPS)
