@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from core.clock import Clock
 from rules.engine import Engine
-from rules.fleet import NONE, Fleet
+from rules.fleet import NONE
 from rules.latest import NEVER_MS
 from rules.records import CONDITIONS, BayState, Latest, SiteState
-from rules.silent import Silent
 
 SITES_S = 0.25
 """So long an answer about all sites is good for the next who asks, unless something was said of one."""
@@ -45,8 +44,9 @@ class Live:
 
         def ask(engine: Engine) -> list[Latest | None]:
             numbers = engine.fleet.numbers(device_ids)
-            conditions = _conditions(engine, self.clock.now_ms())
-            return [None if number == NONE else _latest(engine, number, conditions) for number in numbers.tolist()]
+            conditions = _conditions(engine, self.clock.now_ms(), numbers).tolist()
+            pairs = zip(numbers.tolist(), conditions, strict=True)
+            return [None if number == NONE else _latest(engine, number, condition) for number, condition in pairs]
 
         found = self._locked(ask)
         assert isinstance(found, list)
@@ -56,8 +56,7 @@ class Live:
         """u1[n]: index into CONDITIONS for each device; what is not known was never heard."""
 
         def ask(engine: Engine) -> NDArray[np.uint8]:
-            numbers = engine.fleet.numbers(device_ids)
-            return np.where(numbers == NONE, NEVER, _conditions(engine, self.clock.now_ms())[numbers]).astype(np.uint8)
+            return _conditions(engine, self.clock.now_ms(), engine.fleet.numbers(device_ids))
 
         found = self._locked(ask)
         assert isinstance(found, np.ndarray)
@@ -94,25 +93,20 @@ class Live:
         return found
 
 
-def _conditions(engine: Engine, now_ms: int) -> NDArray[np.uint8]:
-    """u1[n + 1]: the last one is that of a device that is not known. Who is overdue is silent, ticket or not."""
-    fleet = engine.fleet
-    dark = (engine.lamp_out.open_since_ms != NEVER_MS) | _without_supply(fleet, engine.silent)
-    silent = (engine.silent.open_heard_ms != NEVER_MS) | engine.silent.overdue(fleet, engine.latest.received_ms, now_ms)
-    never = engine.latest.received_ms == NEVER_MS
-    found = np.where(never, NEVER, np.where(silent, SILENT, np.where(dark, FAULT, OK))).astype(np.uint8)
-    return np.append(found, np.uint8(NEVER))
-
-
-def _without_supply(fleet: Fleet, silent: Silent) -> NDArray[np.bool_]:
-    if not silent.groups or not fleet.circuits:
-        return np.zeros(len(fleet), dtype=np.bool_)
-    down = np.array([subject in silent.groups for subject in fleet.circuits], dtype=np.bool_)
-    found: NDArray[np.bool_] = (fleet.circuit != NONE) & down[fleet.circuit]
+def _conditions(engine: Engine, now_ms: int, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """u1[k]: how these devices are, NONE = not known. Who is overdue is silent, ticket or not."""
+    found = np.full(len(numbers), NEVER, dtype=np.uint8)
+    known = numbers[numbers != NONE]
+    fleet, heard_ms = engine.fleet, engine.latest.received_ms
+    dark = (engine.lamp_out.open_since_ms[known] != NEVER_MS) | engine.silent.explained(fleet)[known]
+    overdue = engine.silent.overdue(fleet, heard_ms, now_ms, chosen=known)
+    silent = (engine.silent.open_heard_ms[known] != NEVER_MS) | overdue
+    is_never = heard_ms[known] == NEVER_MS
+    found[numbers != NONE] = np.where(is_never, NEVER, np.where(silent, SILENT, np.where(dark, FAULT, OK)))
     return found
 
 
-def _latest(engine: Engine, number: int, conditions: NDArray[np.uint8]) -> Latest | None:
+def _latest(engine: Engine, number: int, condition: int) -> Latest | None:
     latest = engine.latest
     if latest.received_ms[number] == NEVER_MS:
         return None
@@ -122,7 +116,7 @@ def _latest(engine: Engine, number: int, conditions: NDArray[np.uint8]) -> Lates
         t_ms=int(latest.t_ms[number]),
         received_ms=int(latest.received_ms[number]),
         quality=latest.word(number),
-        condition=CONDITIONS[conditions[number]],
+        condition=CONDITIONS[condition],
         values=values,
         value_t_ms=times,
     )

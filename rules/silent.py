@@ -33,6 +33,8 @@ QUIET_INTERVALS = 2.5
 CIRCUIT_MEMBERS_MIN, CIRCUIT_SHARE, CIRCUIT_SHARE_BACK = 3, 0.6, 0.6
 OURSELVES, OURSELVES_RULE = "platform", "silent_many"
 OURSELVES_SHARE, OURSELVES_MIN = 0.3, 20
+EVERYONE = slice(None)
+Chosen = slice | NDArray[np.int64]
 HEARD = "Das Gerät meldet sich wieder."
 CIRCUIT_BACK = "Die Lampen des Strangs melden sich wieder."
 CIRCUIT_GONE = "Diesen Strang gibt es im Verzeichnis nicht mehr."
@@ -79,25 +81,30 @@ class Silent:
             heard_ms = int(batch.readings.received_ms[heard & (batch.device == number)].min())
             yield self._closing(fleet, number, heard_ms, HEARD)
 
-    def misses(self, fleet: Fleet) -> NDArray[np.float64]:
-        """f8[n]: how many missed messages in a row make each device silent."""
-        share = (self.gaps + MESSAGES_PRIOR * GAP_SHARE_PRIOR) / (self.seen + MESSAGES_PRIOR)
+    def misses(self, fleet: Fleet, chosen: Chosen = EVERYONE) -> NDArray[np.float64]:
+        """f8[k]: how many missed messages in a row make each of the chosen devices silent."""
+        gaps, lost = self.gaps[chosen], self.lost[chosen]
+        share = (gaps + MESSAGES_PRIOR * GAP_SHARE_PRIOR) / (self.seen[chosen] + MESSAGES_PRIOR)
         usual = (self.lost.sum() + GAPS_PRIOR * GAP_LENGTH_PRIOR) / (self.gaps.sum() + GAPS_PRIOR)
-        length = (self.lost + GAPS_PRIOR * usual) / (self.gaps + GAPS_PRIOR)
-        messages = YEAR_MS / np.maximum(fleet.interval_ms, 1)
+        length = (lost + GAPS_PRIOR * usual) / (gaps + GAPS_PRIOR)
+        messages = YEAR_MS / np.maximum(fleet.interval_ms[chosen], 1)
         with np.errstate(divide="ignore"):
             more = np.log(FALSE_PER_DEVICE_YEAR / (messages * share)) / np.log(1.0 - 1.0 / np.maximum(length, 1.001))
         found: NDArray[np.float64] = np.clip(1.0 + np.ceil(more), K_MIN, K_MAX)
         return found
 
     def overdue(
-        self, fleet: Fleet, heard_ms: NDArray[np.int64], now_ms: int, listening_since_ms: int = NEVER_MS
+        self,
+        fleet: Fleet,
+        heard_ms: NDArray[np.int64],
+        now_ms: int,
+        listening_since_ms: int = NEVER_MS,
+        chosen: Chosen = EVERYONE,
     ) -> NDArray[np.bool_]:
-        """bool[n]: the devices that have been quiet for longer than their radio alone explains."""
-        quiet_ms = now_ms - np.maximum(heard_ms, listening_since_ms)
-        found: NDArray[np.bool_] = _judged(fleet, heard_ms) & (
-            quiet_ms > (self.misses(fleet) + 0.5) * fleet.interval_ms
-        )
+        """bool[k]: which of the chosen devices have been quiet for longer than their radio alone explains."""
+        quiet_ms = now_ms - np.maximum(heard_ms[chosen], listening_since_ms)
+        limit_ms = (self.misses(fleet, chosen) + 0.5) * fleet.interval_ms[chosen]
+        found: NDArray[np.bool_] = _judged(fleet, heard_ms)[chosen] & (quiet_ms > limit_ms)
         return found
 
     def tick(self, fleet: Fleet, heard_ms: NDArray[np.int64], now_ms: int, listening_since_ms: int) -> Iterator[Edge]:
@@ -107,7 +114,7 @@ class Silent:
         judged = _judged(fleet, heard_ms)
         quiet = judged & (now_ms - np.maximum(heard_ms, listening_since_ms) > QUIET_INTERVALS * fleet.interval_ms)
         yield from self._end_groups(fleet, judged, heard_ms, now_ms)
-        unexplained = quiet & ~self._explained(fleet) & (self.open_heard_ms == NEVER_MS)
+        unexplained = quiet & ~self.explained(fleet) & (self.open_heard_ms == NEVER_MS)
         if unexplained.sum() > max(OURSELVES_MIN, OURSELVES_SHARE * judged.sum()):
             yield from self._blame_ourselves(unexplained, judged, heard_ms, now_ms)
             return
@@ -116,11 +123,11 @@ class Silent:
         yield from self._begin_circuits(fleet, judged, quiet, heard_ms, now_ms)
         overdue = self.overdue(fleet, heard_ms, now_ms, listening_since_ms)
         misses = self.misses(fleet)
-        for number in np.flatnonzero(overdue & ~self._explained(fleet) & (self.open_heard_ms == NEVER_MS)).tolist():
+        for number in np.flatnonzero(overdue & ~self.explained(fleet) & (self.open_heard_ms == NEVER_MS)).tolist():
             yield self._opening(fleet, number, int(heard_ms[number]), now_ms, float(misses[number]))
 
-    def _explained(self, fleet: Fleet) -> NDArray[np.bool_]:
-        """bool[n]: the lamps of circuits that are down."""
+    def explained(self, fleet: Fleet) -> NDArray[np.bool_]:
+        """bool[n]: the lamps of circuits that are down: theirs is no fault of their own."""
         down = np.array([*[subject in self.groups for subject in fleet.circuits], False], dtype=np.bool_)
         found: NDArray[np.bool_] = down[fleet.circuit]  # -1, no circuit, is the last one
         return found
