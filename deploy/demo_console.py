@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from core.clock import Clock
+from core.german import local
 from deploy.contact import Centre
 from deploy.demo_people import Person
 from deploy.demo_script import TOWN_NAMES, Moment
 from deploy.output import BadInput
 
-LOCAL = ZoneInfo("Europe/Berlin")
 LOOK_S = 1.0
 ASK_S_MAX = 5.0
 STOP_S_MAX = 6.0
@@ -36,13 +34,13 @@ STATUS_DE = {
 
 def local_time(ms: int) -> str:
     """The time of day in the towns, HH:MM."""
-    return datetime.fromtimestamp(ms / 1000, LOCAL).strftime("%H:%M")
+    return f"{local(ms):%H:%M}"
 
 
 def welcome(http: str, people: Sequence[Person], moments: Sequence[Moment], clock: Clock, speed: float) -> str:
     """The text that greets when all runs."""
     now_ms = clock.now_ms()
-    today = datetime.fromtimestamp(now_ms / 1000, LOCAL).strftime("%d.%m.%Y, %H:%M Uhr")
+    today = f"{local(now_ms):%d.%m.%Y, %H:%M Uhr}"
     names, words = (max(len(getattr(one, what)) for one in people) for what in ("name", "password"))
     signed_in = [
         f"    {http + one.page:<34} {one.name:<{names}}  {one.password:<{words}}  {one.task}" for one in people

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
 from core.device import Device
+from core.german import local, number
 from core.kinds import KIND_GERMAN
 from rules.edges import Opening
 
-LOCAL = ZoneInfo("Europe/Berlin")
 PRIORITY = {
     "lamp_out": "normal",
     "silent": "low",
@@ -57,19 +54,14 @@ def _lamp_out(edge: Opening) -> str:
         return f"Die Lampe meldet selbst einen Fehler, seit {clock_time(edge.since_ms)}."
     return (
         f"Um {clock_time(edge.since_ms)} war die Lampe auf {facts['dim_pct']:.0f} % geschaltet; gemessen "
-        f"{number(facts['power_w'])} W statt {number(facts['expected_w'])} W (Grenze {number(facts['limit_w'])} W), "
-        f"{facts['samples']:.0f} Messwerte hintereinander."
+        f"{number(facts['power_w'], 1)} W statt {number(facts['expected_w'], 1)} W "
+        f"(Grenze {number(facts['limit_w'], 1)} W), {facts['samples']:.0f} Messwerte hintereinander."
     )
-
-
-def number(value: float) -> str:
-    """A number as people here write it: one decimal, comma."""
-    return f"{value:.1f}".replace(".", ",")
 
 
 def clock_time(ms: int) -> str:
     """An instant in local time, e.g. 12.01., 18:40 Uhr."""
-    return datetime.fromtimestamp(ms / 1000, LOCAL).strftime("%d.%m., %H:%M Uhr")
+    return f"{local(ms):%d.%m., %H:%M Uhr}"
 
 
 def duration(seconds: float) -> str:

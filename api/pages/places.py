@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from api.pages.vocabulary import kind_name, town_name
-from api.pages.words import joined
 from core.device import Device, Site
+from core.german import joined
 
 STREETS_SHOWN_MAX = 3
 

@@ -11,8 +11,8 @@ from datetime import timedelta
 from math import ceil, floor, log10
 
 from api.pages.vocabulary import value_name, value_words
-from api.pages.words import WEEKDAYS, local, moment, number
 from core.clock import MS_PER_S
+from core.german import WEEKDAYS, local, moment, number
 from core.kinds import Form, find_value
 from ingest.store import StoredReading
 

@@ -12,9 +12,9 @@ from api.centre import AskCentre, Centre
 from api.pages.places import Spot, spot_of_subject
 from api.pages.view import HTML, chosen, count_from, environment, refuse, render, see_other
 from api.pages.vocabulary import CASE_ACTIONS, CASE_CAUSES, CASE_DONE, town_name
-from api.pages.words import short_duration
 from api.who import AskWho, Who, form_fields, form_token
 from core.clock import MS_PER_S
+from core.german import short_duration
 from rules.errors import NotNowError, NotThereError
 from rules.records import SosCase
 

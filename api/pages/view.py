@@ -17,11 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 
 from api.centre import Centre
-from api.pages import vocabulary, words
+from api.pages import vocabulary
 from api.pages.static_files import static_url
 from api.problems import ProblemError
 from api.route import Policy
 from api.who import Who, form_token
+from core import german as words
 from core.clock import iso
 
 HTML = "text/html; charset=utf-8"

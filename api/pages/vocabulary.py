@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from api.pages.words import number
+from core.german import number
 from core.kinds import KIND_GERMAN, SOS, VALUES, Form, find_value
 from core.reading import Scalar
 from core.town import TOWNS

@@ -5,19 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple, Protocol
-from zoneinfo import ZoneInfo
 
 from api.centre import when
 from api.datahub.partheland_api.units import INTERNAL, NAMES, RELEASED, name_of
 from core.clock import MS_PER_S
 from core.device import Device
+from core.german import local
 from core.town import is_id
 from rules.records import Latest
 
-BERLIN = ZoneInfo("Europe/Berlin")
 STATUS_OF = {"ok": "online", "fault": "online", "silent": "offline", "never": "pending"}
 _TIMES_KEPT = 65_536
 _AN_HOUR_AND_A_DAY_MS = 25 * 3600 * MS_PER_S
@@ -110,5 +108,4 @@ def german(ms: int) -> str | None:
     """The same in German time, as in 11.10.2025, 21:31:10."""
     if when(ms) is None or when(ms + _AN_HOUR_AND_A_DAY_MS) is None:
         return None
-    moment = datetime.fromtimestamp(ms // MS_PER_S, UTC).astimezone(BERLIN)
-    return f"{moment:%d.%m.%Y, %H:%M:%S}"
+    return f"{local(ms):%d.%m.%Y, %H:%M:%S}"

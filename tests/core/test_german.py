@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.pages import vocabulary, words
+from api.pages import vocabulary
+from core import german as words
 from core.kinds import KINDS, SOS_EVENTS
 from core.town import TOWN_IDS
 from rules.records import CASE_CAUSES, CASE_STATES, CONDITIONS, PRIORITIES, TICKET_STATUSES
