@@ -15,6 +15,9 @@ from pathlib import Path
 from firmware_sim import runner
 from firmware_sim.files import write_run
 from firmware_sim.moments import iso, parse_duration_ms, parse_time_ms
+from firmware_sim.physics.files import write_played
+from firmware_sim.physics.plan import DAY_MS, Plan
+from firmware_sim.physics.play import play
 from firmware_sim.region import Region, generate
 from firmware_sim.settings import Settings, read_settings, with_values
 from firmware_sim.truth import read_faults, write_truth
@@ -24,11 +27,15 @@ EXIT_OK, EXIT_BAD_INPUT, EXIT_OUR_FAULT = 0, 1, 2
 FILES_DURATION = "24h"
 INSTANT_HELP = "ISO 8601 or Unix ms; default now, with --out 2026-01-10T12:00:00Z"
 FILES_START = "2026-01-10T12:00:00Z"
+PHYSICS_DURATION = "30d"
+PHYSICS_HELP = "with --out: weeks of thousands of lamps with every sort of fault as readings.csv, for judging detection"
+NOT_WITH_PHYSICS = ("broker", "region", "faults", "counters", "truth", "inventory_out")
 
 EXAMPLES = """examples:
   partheland sim --broker mqtt://localhost:1883 --speed 120 --inventory-out inventory.csv
   partheland sim --broker mqtt://sim:secret@localhost --lamps 100 --bays 20 --buttons 4 --for 2h --truth truth.csv
   partheland sim --out run1 --seed 7 --start 2026-01-10T15:00:00+01:00 --for 7d --loss 0.1
+  partheland sim --out month --physics --lamps 2000 --for 30d --seed 101 --loss 0.28
 """
 TOGETHER = """
 `up` and `sim` with the same --start and --speed each count from their own start: start them together, or sim lags by
@@ -59,6 +66,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--inventory-out", metavar="F.csv", type=Path, help="write the inventory; sites.csv beside it")
     for name in ("lamps", "bays", "buttons", "counters"):
         options.add_argument(f"--{name}", metavar="N", type=int, help=f"number of {name}")
+    options.add_argument("--physics", action="store_true", help=PHYSICS_HELP)
     options.add_argument("--loss", metavar="P", type=float, help="share of messages lost on the way, 0..0.8")
     options.add_argument("--json", action="store_true", help="print the summary as JSON")
     return options
@@ -84,6 +92,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> dict[str, object]:
+    if options.physics:
+        return _play_physics(options)
     settings = _settings(options)
     run = _run_of(options)
     faults = read_faults(options.faults) if options.faults else None
@@ -96,6 +106,24 @@ def _run(options: argparse.Namespace) -> dict[str, object]:
         write_truth(options.truth, world.truth())
     tally = {name: count for name, count in asdict(world.tally).items() if name != "handed_out"}
     return {"start": iso(run.start_ms), "devices": len(world.fleet.devices), "messages": messages, **tally}
+
+
+def _play_physics(options: argparse.Namespace) -> dict[str, object]:
+    for name in NOT_WITH_PHYSICS:
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} does not go with --physics; expected --out and sizes")
+    asked = {name: getattr(options, name) for name in ("lamps", "bays", "buttons", "loss")}
+    duration_ms = parse_duration_ms(options.duration or PHYSICS_DURATION)
+    start_ms = parse_time_ms(options.start or FILES_START)
+    sizes = {name: number for name, number in asked.items() if number is not None}
+    played = play(Plan(seed=options.seed, start_ms=start_ms, days=duration_ms / DAY_MS, **sizes))
+    readings = write_played(played, options.out)
+    return {
+        "start": iso(start_ms),
+        "devices": len(played.device_ids),
+        "readings": readings,
+        "faults": len(played.truth),
+    }
 
 
 def _settings(options: argparse.Namespace) -> Settings:
