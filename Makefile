@@ -10,8 +10,10 @@ SOAK ?= 10
 # Test files at once: most of them wait for real processes.
 WORKERS ?= 2
 PYTEST_ARGS ?=
+# Options of the detection report; --write puts the tables into docs/detection.md.
+DETECTION ?= --write
 
-.PHONY: install test check format bench soak demo screenshots lock clean
+.PHONY: install test check format bench detection soak demo screenshots lock clean
 
 install: $(STAMP)
 
@@ -42,6 +44,10 @@ format: install
 # Prints figures; docs/benchmarks.md keeps them with machine and command.
 bench: install
 	$(BIN)/python -m pytest -m bench -s -q --timeout=3600 tests/bench $(PYTEST_ARGS)
+
+# What the rules find on played regions, against the truth. While tuning: make detection DETECTION="--seeds 1-9 --losses 0.1"
+detection: install
+	$(BIN)/python -m tests.detection $(DETECTION)
 
 # The slow tests, $(SOAK) times as long: tests/support/soak.py reads the factor.
 soak: install

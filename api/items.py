@@ -11,6 +11,7 @@ from api.centre import Centre, when
 from core.device import Device, Site
 from core.reading import Scalar
 from rules.records import Finding, SiteState, SosCase, Step, Ticket
+from rules.spec import HASH_CHARS_SHOWN
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,22 @@ class EvidenceItem:
 
 
 @dataclass(frozen=True)
+class ParamItem:
+    """A parameter of a rule and where it comes from: `rule`, or e.g. `model LED-40 (R. Vogt)`."""
+
+    name: str
+    value: float
+    unit: str
+    origin: str
+
+
+@dataclass(frozen=True)
 class FindingItem:
-    """One episode of one rule on one subject; `closed_at` null = it goes on. `ticket` is the work it belongs to."""
+    """One episode of one rule on one subject; `closed_at` null = it goes on. `ticket` is the work it belongs to.
+
+    `rule_version`, `params` and `facts` (the numbers of the sentence) are as of its opening; null and empty for
+    findings from before they were kept.
+    """
 
     id: int
     rule: str
@@ -40,6 +55,9 @@ class FindingItem:
     text_de: str
     evidence: list[EvidenceItem]
     ticket: int | None
+    rule_version: str | None
+    params: list[ParamItem]
+    facts: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -164,6 +182,9 @@ def finding_item(one: Finding) -> FindingItem:
         text_de=one.text_de,
         evidence=[EvidenceItem(each.device_id, when(each.t_ms), each.name, each.value) for each in one.evidence],
         ticket=one.ticket_id,
+        rule_version=one.rule_hash[:HASH_CHARS_SHOWN] or None,
+        params=[ParamItem(each.name, each.value, each.unit, each.origin) for each in one.params],
+        facts=dict(one.facts),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from api import devices, events, health, items, ledger, parking, readings, sos, tickets
+from api import devices, events, health, items, ledger, parking, readings, rules, sos, tickets
 from api.route import CSV, EVENTS, JSON, TEXT, Policy, Route
 from ingest.verify import Report
 
@@ -42,6 +42,9 @@ OWN = (
         items.TicketItem,
         takes=JSON,
     ),
+    Route("GET", "/api/v1/rules", rules.rules, Policy.TICKETS, rules.RulesPage),
+    Route("GET", "/api/v1/rules/{rule}/explain", rules.explain, Policy.TICKETS, rules.ExplanationItem),
+    Route("POST", "/api/v1/rules/{rule}/preview", rules.preview, Policy.ADMIN, rules.PreviewItem, takes=JSON),
     Route("GET", "/api/v1/sos", sos.cases, Policy.SOS, sos.SosPage),
     Route("GET", "/api/v1/sos/{case_id}", sos.case, Policy.SOS, items.SosItem),
     Route("POST", "/api/v1/sos/{case_id}/{action}", sos.act_on_case, Policy.SOS, items.SosItem, takes=JSON),

@@ -35,7 +35,8 @@ COMMANDS = {
     "replay": ("deploy.commands.replay", "send a file of real messages through the platform"),
     "export": ("deploy.commands.export", "readings as CSV or Parquet"),
     "codec": ("deploy.commands.codec", "decode a LoRaWAN payload"),
-    "rules": ("deploy.commands.rules", "check and list the rule files"),
+    "rules": ("deploy.commands.rules", "check, list and test the rule files"),
+    "backtest": ("deploy.commands.backtest", "what the rules find in readings on file, or would find with other rules"),
     "verify": ("deploy.commands.verify", "prove from the ledger that nothing is lost or doubled"),
     "settings": ("deploy.commands.settings", "print all settings with their defaults, as a commented TOML file"),
 }

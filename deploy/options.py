@@ -186,3 +186,19 @@ def read_data_options(arguments: argparse.Namespace) -> tuple[Settings, Path]:
     if not data.is_dir():
         raise BadInput(f"there is no data folder {data}; name the platform's own with --data")
     return settings, data
+
+
+def read_instant(option: str, text: str | None) -> int | None:
+    """Unix ms of what was given with an option; None for nothing. Raises BadInput."""
+    try:
+        return None if text is None else parse_instant_ms(text)
+    except ValueError as error:
+        raise BadInput(f"{option}: {error}") from None
+
+
+def read_span(from_: str | None, to: str | None) -> tuple[int | None, int | None]:
+    """Unix ms of --from and --to. Raises BadInput."""
+    from_ms, to_ms = read_instant("--from", from_), read_instant("--to", to)
+    if from_ms is not None and to_ms is not None and from_ms > to_ms:
+        raise BadInput(f"--from {from_} is after --to {to}; exchange them")
+    return from_ms, to_ms

@@ -11,7 +11,7 @@ call costs 2 ms whatever it holds. People who open the file read the views `read
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from ingest.store import (
     scan_pages,
 )
 
+Cursor = duckdb.DuckDBPyConnection
 SQL_TYPE = {Form.NUMBER: "DOUBLE", Form.FLAG: "BOOLEAN", Form.TEXT: "VARCHAR"}
 FIXED = ("device", "t", "received", "boot", "seq", "quality")
 FIXED_TYPES = ("INTEGER", "BIGINT", "BIGINT", "BIGINT", "BIGINT", "UTINYINT")
@@ -121,7 +122,7 @@ class DuckStore:
     def count(self, query: Query) -> int:
         """How many readings match: rows, because the journal lets each reading in once."""
         where, parameters = self._where(replace(query, after=None))
-        counts = [self._ask(f"SELECT count(*) FROM {kind} WHERE {where}", parameters) for kind in self._kinds(query)]
+        counts = [self.ask(f"SELECT count(*) FROM {kind} WHERE {where}", parameters) for kind in self._kinds(query)]
         return sum(rows[0][0] for rows in counts)
 
     def _open(self) -> duckdb.DuckDBPyConnection:
@@ -213,15 +214,16 @@ class DuckStore:
             f"SELECT {READ_COLUMNS}{columns} FROM {kind} JOIN device ON number = device "
             f"WHERE {where} ORDER BY {ORDER} LIMIT {query.limit + 1}"
         )
-        return [_stored(kind, names, row) for row in self._ask(sql, parameters)]
+        return [_stored(kind, names, row) for row in self.ask(sql, parameters)]
 
-    def _ask(self, sql: str, parameters: list[Any]) -> list[Any]:
+    def ask(self, sql: str, parameters: list[Any], fetch: Callable[[Cursor], Any] = Cursor.fetchall) -> Any:
+        """What `fetch` gets of an answer; from any thread."""
         readers = self._readers
         if readers is None:
             raise StoreError(f"{self.path} is not open; the writer opens it with its next try")
         try:
             with readers.cursor() as cursor:
-                return cursor.execute(sql, parameters).fetchall()
+                return fetch(cursor.execute(sql, parameters))
         except duckdb.Error as error:
             raise StoreError(f"DuckDB can't read {self.path}: {error}") from error
 

@@ -14,10 +14,13 @@ from rules.fleet import NONE, Fleet
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """n readings of known devices. `device` i8[n] is each one's number in the fleet."""
+    """n readings of known devices. `device` i8[n] is each one's number in the fleet, `came_ms` i8[n] when it came to
+    us: what a gateway had to keep for hours was received long before.
+    """
 
     readings: Readings
     device: NDArray[np.int64]
+    came_ms: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.device)
@@ -41,10 +44,11 @@ class Batch:
         yield from np.split(by_rank, ends[:-1])
 
 
-def make_batch(readings: Readings, fleet: Fleet) -> Batch:
-    """The readings of devices that the fleet knows."""
+def make_batch(readings: Readings, fleet: Fleet, came_ms: NDArray[np.int64] | None = None) -> Batch:
+    """The readings of devices that the fleet knows; `came_ms` None = each came when it was received."""
     device = fleet.numbers(readings.device_ids)
+    came_ms = readings.received_ms if came_ms is None else came_ms
     known = device != NONE
     if known.all():
-        return Batch(readings, device)
-    return Batch(readings.select(known), device[known])
+        return Batch(readings, device, came_ms)
+    return Batch(readings.select(known), device[known], came_ms[known])

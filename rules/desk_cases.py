@@ -18,7 +18,7 @@ from core.relational import Relational
 from rules import audit
 from rules.edges import Closing, Opening
 from rules.errors import DeskError, NotNowError, NotThereError
-from rules.findings import write_closing, write_opening
+from rules.findings import Reason, write_closing, write_opening
 from rules.outbox import tell
 from rules.records import CASE_CAUSES, SosCase, Step
 from rules.tables import sos_case_table, sos_press_table, sos_step_table
@@ -190,7 +190,7 @@ def _open(connection: Connection, press: Press, text_de: str, position: int) -> 
     assert inserted is not None
     number = int(inserted[0])
     edge = Opening(RULE, press.device_id, f"case {number}", -1, press.t_ms, press.received_ms, {})
-    write_opening(connection, edge, press.town, "immediate", text_de)
+    write_opening(connection, edge, Reason(press.town, "immediate", text_de))
     _step(connection, number, press.received_ms, press.device_id, press.event, "received", "", position)
     return number
 

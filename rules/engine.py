@@ -1,13 +1,15 @@
 """The rules' state and what follows from readings and from time: columns of devices in, edges out.
 
-A function of the readings in the order of the journal and of the instants at which `tick` is called; nothing here
-knows a database or a wall clock. (First cut: three rules and occupancy; rules as data come with the engine proper.)
+What people see (the newest values, occupancy) follows each reading at once. What is judged waits until a minute is
+over and all that belongs to it has come; then it goes through the judgement, which is what a backtest uses too. Nothing
+here knows a database or a wall clock.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -17,36 +19,44 @@ from numpy.typing import NDArray
 
 from core.inventory import Snapshot
 from core.reading import Readings
-from rules import lamp_out, silent
 from rules.batch import Batch, make_batch
 from rules.edges import Edge
 from rules.fleet import Fleet, make_fleet
-from rules.lamp_out import LampOut
-from rules.latest import LatestValues
+from rules.judgement import STEP_MS, Judgement
+from rules.keep import columns_of, take_back, ticked_ms
+from rules.latest import NEVER_MS, LatestValues, grown
 from rules.occupancy import Occupancy
-from rules.silent import Silent
+from rules.rows import Rows, Words, concat_rows, rows_of_readings
+from rules.spec import Rule
 
-SNAPSHOT_FORM = 1
-OUT_OF_SERVICE = "Das Gerät ist nicht mehr in Betrieb."
+SNAPSHOT_FORM = 2
 
 
 class Engine:
-    """One number for each device in each column; `fleet` says which device that is."""
+    """One number for each device in each column; `fleet` says which device that is. `waiting` are the rows that nobody
+    has judged, `recent` those judged since the oldest state that late ones can go back to.
+    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, rules: Mapping[str, Rule], now_ms: int) -> None:
+        self.rules = rules
+        self.words = Words()
         self.fleet: Fleet = make_fleet(snapshot)
         self.latest = LatestValues()
-        self.lamp_out = LampOut()
-        self.silent = Silent()
         self.occupancy = Occupancy()
+        self.judgement = Judgement(rules, self.words, (), self._history)
+        self.waiting: list[Rows] = []
+        self.recent: list[Rows] = []
+        self._recent_since_ms = NEVER_MS
+        self._begin(now_ms)
+
+    def _begin(self, now_ms: int) -> None:
+        self.stepped_ms = now_ms // STEP_MS * STEP_MS
+        self.judgement.refresh(self.fleet, now_ms)
         self._grow()
 
-    def _parts(self) -> tuple[LatestValues, LampOut, Silent, Occupancy]:
-        return self.latest, self.lamp_out, self.silent, self.occupancy
-
     def _grow(self) -> None:
-        for part in self._parts():
-            part.grow(len(self.fleet))
+        self.latest.grow(len(self.fleet))
+        self.occupancy.grow(len(self.fleet))
 
     def refresh(self, snapshot: Snapshot, now_ms: int) -> list[Edge]:
         """Take in a changed inventory; what is open on devices that are out of service ends."""
@@ -54,78 +64,113 @@ class Engine:
             return []
         self.fleet = make_fleet(snapshot, [device.device_id for device in self.fleet.devices])
         self._grow()
-        gone = ~self.fleet.live
-        return [
-            *self.lamp_out.end_all(self.fleet, gone, now_ms, OUT_OF_SERVICE),
-            *self.silent.end_all(self.fleet, gone, now_ms, OUT_OF_SERVICE),
-        ]
+        return self.judgement.refresh(self.fleet, now_ms)
 
-    def batch(self, readings: Readings) -> Batch:
-        """The readings of devices that we know, made ready for `advance`."""
-        return make_batch(readings, self.fleet)
+    def batch(self, readings: Readings, came_ms: NDArray[np.int64] | None = None) -> Batch:
+        """The readings of devices that we know, made ready for `advance`; `came_ms` i8[n] when they came to us."""
+        return make_batch(readings, self.fleet, came_ms)
 
-    def advance(self, batch: Batch) -> tuple[list[Edge], NDArray[np.int32]]:
-        """What follows from readings, and the numbers of the sites about which they said something."""
+    def advance(self, batch: Batch) -> NDArray[np.int32]:
+        """Take in readings; the numbers of the sites about which they said something."""
         if not len(batch):
-            return [], np.zeros(0, dtype=np.int32)
+            return np.zeros(0, dtype=np.int32)
         self.latest.take(batch)
-        edges = [*self.silent.advance(batch, self.fleet), *self.lamp_out.advance(batch, self.fleet)]
-        return edges, self.occupancy.advance(batch, self.fleet)
+        came = replace(batch.readings, received_ms=np.maximum(batch.readings.received_ms, batch.came_ms))
+        self.waiting.append(rows_of_readings(came, self.fleet, self.words))
+        return self.occupancy.advance(batch, self.fleet)
 
-    def tick(self, now_ms: int, listening_since_ms: int) -> list[Edge]:
-        """What follows from time alone: who should have spoken. Silence before `listening_since_ms` is our own."""
-        return list(self.silent.tick(self.fleet, self.latest.received_ms, now_ms, listening_since_ms))
+    def step(self, now_ms: int, hears: bool) -> list[Edge]:
+        """What follows from all that is known by now, up to the last full minute. `hears` False = we know that nobody
+        could reach us.
+        """
+        until_ms = now_ms // STEP_MS * STEP_MS
+        if until_ms <= self.stepped_ms:
+            return []
+        self.stepped_ms = until_ms
+        rows = concat_rows(self.waiting)
+        known = rows.own_known_ms <= until_ms
+        later, now = rows.take(np.flatnonzero(~known)), rows.take(np.flatnonzero(known))
+        self.waiting = [later] if len(later) else []
+        if len(now):
+            self.recent.append(now)
+        edges = self.judgement.advance(now, until_ms, hears)
+        self._forget_what_is_settled()
+        return edges
 
-    def _columns(self) -> tuple[tuple[str, object], ...]:
-        """The parts whose state is columns and nothing else, by the name they have in snapshots."""
-        return (
-            ("lamp_out", self.lamp_out),
-            ("silent", self.silent),
-            ("occupancy", self.occupancy),
-            ("barriers", self.occupancy.barriers),
-        )
+    def _history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: int) -> Rows:
+        """The rows of some devices (sorted) after an instant each, as far as they were known until then."""
+        rows = concat_rows([part.take(part.rows_of(devices)) for part in self.recent])
+        since_ms = after_ms[np.searchsorted(devices, rows.device)]
+        return rows.take(np.flatnonzero((rows.t_ms > since_ms) & (rows.own_known_ms <= until_ms)))
+
+    def _forget_what_is_settled(self) -> None:
+        late = self.judgement.late
+        if late.kept_ms == self._recent_since_ms:
+            return
+        self._recent_since_ms, oldest_ms = late.kept_ms, late.kept[0].last_ms
+        whole = concat_rows(self.recent)
+        needed = whole.t_ms > grown(oldest_ms, len(self.fleet), NEVER_MS)[whole.device]
+        self.recent = [whole.take(np.flatnonzero(needed))]
+
+    def away(self, until_ms: int) -> None:
+        """We were not there until now: nobody could be heard, and nobody is blamed for it. What came and waits is
+        judged by the next step.
+        """
+        self.judgement.away(until_ms)
+
+    def open_findings(self) -> set[tuple[str, str, str]]:
+        """(rule, subject, episode) of all that the state knows as told and open."""
+        return self.judgement.open_findings()
 
     # -- snapshots -------------------------------------------------------------------------------------------------
 
     def to_bytes(self, position: int) -> bytes:
         """The state after all readings before `position`."""
-        columns: dict[str, NDArray[Any]] = {}
-        for name, part in self._columns():
+        columns: dict[str, NDArray[Any]] = dict(columns_of(self.judgement))
+        for name, part in (("occupancy", self.occupancy), ("barriers", self.occupancy.barriers)):
             columns |= {f"{name}.{key}": value for key, value in vars(part).items() if isinstance(value, np.ndarray)}
         latest = self.latest
-        columns |= {
-            "latest.t_ms": latest.t_ms,
-            "latest.received_ms": latest.received_ms,
-            "latest.quality": latest.quality,
-        }
+        columns |= {"latest.t_ms": latest.t_ms, "latest.received_ms": latest.received_ms}
+        columns["latest.quality"] = latest.quality
         for name, (numbers, times) in latest.numbers.items():
             columns |= {f"number.{name}": numbers, f"number_ms.{name}": times}
         for name, (texts, times) in latest.texts.items():
             told = np.array(["" if text is None else text for text in texts], dtype=np.str_)
             columns |= {f"text.{name}": told, f"text_ms.{name}": times}
-        groups = [list(pair) for pair in self.silent.groups.items()]
+        waiting = concat_rows(self.waiting)
+        columns |= {"wait.device": waiting.device, "wait.t_ms": waiting.t_ms, "wait.received_ms": waiting.received_ms}
+        columns |= {f"wait.value.{name}": column for name, column in waiting.values.items()}
+        columns |= {f"wait.text.{name}": column for name, column in waiting.texts.items()}
         file = io.BytesIO()
         np.savez(
             file,
             form=np.array([SNAPSHOT_FORM]),
             position=np.array([position]),
+            stepped_ms=np.array([self.stepped_ms]),
             device_ids=np.array([device.device_id for device in self.fleet.devices], dtype=np.str_),
-            groups=np.array(groups, dtype=np.str_),
+            words=np.array(self.words.words, dtype=np.str_),
             allow_pickle=False,
             **columns,
         )
         return file.getvalue()
 
     def restore(self, data: bytes, snapshot: Snapshot) -> int:
-        """Become what `to_bytes` wrote, with today's inventory; returns its position. Raises ValueError."""
+        """Become what `to_bytes` wrote, with today's inventory and rules; its position. Raises ValueError, KeyError."""
         columns = _columns_of(data)
         if int(columns["form"][0]) != SNAPSHOT_FORM:
             raise ValueError(f"a snapshot of form {int(columns['form'][0])}, this program knows {SNAPSHOT_FORM}")
+        self.words.take(columns["words"].tolist())
         self.fleet = make_fleet(snapshot, columns["device_ids"].tolist())
-        for name, part in self._columns():
+        self.judgement = Judgement(self.rules, self.words, (), self._history)
+        self.judgement.ticked_ms = ticked_ms(columns)
+        self.judgement.refresh(self.fleet, self.judgement.ticked_ms)
+        take_back(self.judgement, columns)
+        self.judgement.refresh(self.fleet, self.judgement.ticked_ms)
+        self.recent, self._recent_since_ms = [], NEVER_MS
+        self.stepped_ms = int(columns["stepped_ms"][0])
+        for name, part in (("occupancy", self.occupancy), ("barriers", self.occupancy.barriers)):
             for key, value in _with_prefix(columns, f"{name}."):
                 setattr(part, key, value)
-        self.silent.groups = dict(columns["groups"].tolist()) if columns["groups"].size else {}
         for key, value in _with_prefix(columns, "latest."):
             setattr(self.latest, key, value)
         self.latest.numbers = {
@@ -134,22 +179,17 @@ class Engine:
         self.latest.texts = {
             key: (value.astype(np.object_), columns[f"text_ms.{key}"]) for key, value in _with_prefix(columns, "text.")
         }
+        self.waiting = [
+            Rows(
+                device=columns["wait.device"],
+                t_ms=columns["wait.t_ms"],
+                received_ms=columns["wait.received_ms"],
+                values=dict(_with_prefix(columns, "wait.value.")),
+                texts=dict(_with_prefix(columns, "wait.text.")),
+            )
+        ]
         self._grow()
         return int(columns["position"][0])
-
-    def know_open(self, episodes: Iterable[tuple[str, str, str, int]]) -> None:
-        """Let the database say which episodes (rule, subject, episode, since) are open: what it holds is the truth."""
-        self.lamp_out.open_since_ms[:] = -1
-        self.silent.open_heard_ms[:] = -1
-        self.silent.groups.clear()
-        for rule, subject, episode, since_ms in episodes:
-            number = self.fleet.number.get(subject)
-            if rule == lamp_out.RULE and number is not None:
-                self.lamp_out.open_since_ms[number] = since_ms
-            elif rule == silent.RULE and number is not None:
-                self.silent.open_heard_ms[number] = int(episode)
-            elif rule in (silent.CIRCUIT_RULE, silent.OURSELVES_RULE):
-                self.silent.groups[subject] = episode
 
 
 def _columns_of(data: bytes) -> dict[str, NDArray[Any]]:

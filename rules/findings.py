@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from core.relational import Relational
 from rules.edges import Closing, Opening
-from rules.records import Evidence, Finding
+from rules.records import Evidence, Finding, KeptParam
 from rules.tables import finding_table
 
 _own = finding_table.c
+NOT_KNOWN = "Nach einem Neustart nicht mehr festzustellen."
 
 
 class FindingBook:
@@ -52,22 +55,47 @@ class FindingBook:
             return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
 
 
-def write_opening(connection: Connection, edge: Opening, town: str | None, priority: str, text_de: str) -> int | None:
-    """The number of the new finding; None when it is known already: then a replay found it again."""
-    known = select(_own.id).where(_own.rule == edge.rule, _own.subject == edge.subject, _own.episode == edge.episode)
-    if connection.execute(known).first() is not None:
-        return None
+@dataclass(frozen=True)
+class Reason:
+    """What a finding is written down with: the words, and the rule as it was."""
+
+    town: str | None
+    priority: str
+    text_de: str
+    rule_hash: str = ""
+    params: Sequence[KeptParam] = ()
+
+
+def write_opening(connection: Connection, edge: Opening, reason: Reason, is_again: bool = True) -> int | None:
+    """The number of the finding; None when it is known already: then a replay (`is_again`) found it again.
+
+    One that had ended and goes on is open again: a device that was in the workshop and is as silent as before, or
+    one of which a restart knew nothing.
+    """
+    known = connection.execute(
+        select(_own.id, _own.closed_ms, _own.close_reason).where(
+            _own.rule == edge.rule, _own.subject == edge.subject, _own.episode == edge.episode
+        )
+    ).first()
+    if known is not None:
+        if known.closed_ms is None or (is_again and known.close_reason != NOT_KNOWN):
+            return None
+        connection.execute(update(finding_table).where(_own.id == known.id).values(closed_ms=None, close_reason=None))
+        return int(known.id)
     row = {
         "rule": edge.rule,
         "subject": edge.subject,
         "episode": edge.episode,
-        "town": town,
+        "town": reason.town,
         "since_ms": edge.since_ms,
         "opened_ms": edge.opened_ms,
-        "priority": priority,
+        "priority": reason.priority,
         "members": json.dumps(edge.members),
-        "text_de": text_de,
+        "text_de": reason.text_de,
         "evidence": json.dumps([[one.device_id, one.t_ms, one.name, one.value] for one in edge.evidence]),
+        "rule_hash": reason.rule_hash,
+        "params": json.dumps([[one.name, one.value, one.unit, one.origin] for one in reason.params]),
+        "facts": json.dumps({name: value for name, value in edge.facts.items() if isfinite(value)}),
     }
     inserted = connection.execute(insert(finding_table), row).inserted_primary_key
     assert inserted is not None
@@ -102,4 +130,7 @@ def finding_of(row: Row[Any]) -> Finding:
         text_de=known["text_de"],
         evidence=tuple(Evidence(*one) for one in json.loads(known["evidence"])),
         ticket_id=known["ticket_id"],
+        rule_hash=known["rule_hash"] or "",
+        params=tuple(KeptParam(*one) for one in json.loads(known["params"] or "[]")),
+        facts=json.loads(known["facts"] or "{}"),
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from core.device import Device, Site
 from core.inventory import Snapshot
 from core.kinds import KIND_NUMBER, KINDS
+from rules.edges import Opening
 
 NONE = -1
 # What a device is taken to promise when the inventory does not say: the usual interval of its kind.
@@ -31,7 +32,8 @@ class Fleet:
     `number` {device_id: number} · `kind` u1[n] · `live` bool[n] stage live, `in_use` bool[n] not retired ·
     `interval_ms` i8[n], 0 = promises nothing · `switched` bool[n] without power by day ·
     `nominal_w`, `min_dim_pct`, `min_w` f8[n] NaN = unknown · `circuit` i4[n] into `circuits`, -1 = none ·
-    `site` i4[n] into `sites`, -1 = none · `kinds` {kind: bool[n]}.
+    `site` i4[n] into `sites`, -1 = none · `kinds` {kind: bool[n]} · `attributes` {name: f8[n]} the numbers of the
+    inventory that expressions may use.
     """
 
     version: int
@@ -50,6 +52,7 @@ class Fleet:
     sites: tuple[Site, ...]
     site: NDArray[np.int32]
     kinds: Mapping[str, NDArray[np.bool_]]
+    attributes: Mapping[str, NDArray[np.float64]]
 
     def __len__(self) -> int:
         return len(self.devices)
@@ -70,16 +73,16 @@ def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
     A device that has gone keeps its number too, as one that is not live.
     """
     known = snapshot.devices
-    order = [*before, *sorted(known.keys() - set(before))]
+    # Kind by kind, so that those of one kind stand together in what is sorted by number.
+    new = sorted(known.keys() - set(before), key=lambda device_id: (KIND_NUMBER[known[device_id].kind], device_id))
+    order = [*before, *new]
     devices = tuple(known.get(device_id) or _gone(device_id) for device_id in order)
     sites = tuple(snapshot.sites[key] for key in sorted(snapshot.sites))
     circuits = tuple(sorted({_circuit(one) for one in devices} - {""}))
     circuit_number = {name: number for number, name in enumerate(circuits)}
     site_number = {(site.town, site.site): number for number, site in enumerate(sites)}
-    nominal_w = _numbers(one.nominal_w for one in devices)
-    min_w = _numbers(one.min_w for one in devices)
-    min_dim_pct = _numbers(one.min_dim_pct for one in devices)
     kind = np.array([KIND_NUMBER[one.kind] for one in devices], dtype=np.uint8)
+    attributes = _attributes(devices)
     return Fleet(
         version=snapshot.version,
         devices=devices,
@@ -87,17 +90,39 @@ def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
         kind=kind,
         live=np.array([one.stage == "live" for one in devices], dtype=np.bool_),
         in_use=np.array([one.in_use for one in devices], dtype=np.bool_),
-        interval_ms=np.array([_interval_s(one) * 1000 for one in devices], dtype=np.int64),
+        interval_ms=attributes["interval_s"].astype(np.int64) * 1000,
         switched=np.array([(one.supply or "").startswith("switched") for one in devices], dtype=np.bool_),
-        nominal_w=nominal_w,
-        min_dim_pct=np.where(np.isnan(min_dim_pct), MIN_DIM_PCT, min_dim_pct),
-        min_w=np.where(np.isnan(min_w), nominal_w * MIN_W_SHARE, min_w),
+        nominal_w=attributes["nominal_w"],
+        min_dim_pct=attributes["min_dim_pct"],
+        min_w=attributes["min_w"],
         circuits=circuits,
         circuit=np.array([circuit_number.get(_circuit(one), NONE) for one in devices], dtype=np.int32),
         sites=sites,
         site=np.array([site_number.get((one.town, one.site or ""), NONE) for one in devices], dtype=np.int32),
         kinds={name: kind == number for name, number in KIND_NUMBER.items()},
+        attributes=attributes,
     )
+
+
+def town_of(opening: Opening, fleet: Fleet) -> str | None:
+    """The town a finding belongs to; None for what concerns all of us."""
+    if opening.subject == "platform" or opening.device == NONE:
+        return None
+    return fleet.devices[opening.device].town
+
+
+def _attributes(devices: Sequence[Device]) -> dict[str, NDArray[np.float64]]:
+    """The numbers of the inventory that expressions may use; where it does not say, what is usual."""
+    nominal_w = _numbers(one.nominal_w for one in devices)
+    min_w = _numbers(one.min_w for one in devices)
+    min_dim_pct = _numbers(one.min_dim_pct for one in devices)
+    return {
+        "nominal_w": nominal_w,
+        "min_dim_pct": np.where(np.isnan(min_dim_pct), MIN_DIM_PCT, min_dim_pct),
+        "min_w": np.where(np.isnan(min_w), nominal_w * MIN_W_SHARE, min_w),
+        "interval_s": np.array([_interval_s(one) for one in devices], dtype=np.float64),
+        "capacity": _numbers(one.capacity for one in devices),
+    }
 
 
 def _gone(device_id: str) -> Device:

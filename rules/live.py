@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from rules.records import CONDITIONS, BayState, Latest, SiteState
 
 SITES_S = 0.25
 """So long an answer about all sites is good for the next who asks, unless something was said of one."""
+
+LEARNED = {"reference": ("ratio", "nights", "first"), "tilt": ("total", "count")}
+"""The columns of what a device was like when it was well: learned once, in its first weeks."""
 
 OK, FAULT, SILENT, NEVER = (CONDITIONS.index(word) for word in ("ok", "fault", "silent", "never"))
 
@@ -44,7 +48,7 @@ class Live:
 
         def ask(engine: Engine) -> list[Latest | None]:
             numbers = engine.fleet.numbers(device_ids)
-            conditions = _conditions(engine, self.clock.now_ms(), numbers).tolist()
+            conditions = _conditions(engine, numbers).tolist()
             pairs = zip(numbers.tolist(), conditions, strict=True)
             return [None if number == NONE else _latest(engine, number, condition) for number, condition in pairs]
 
@@ -56,10 +60,29 @@ class Live:
         """u1[n]: index into CONDITIONS for each device; what is not known was never heard."""
 
         def ask(engine: Engine) -> NDArray[np.uint8]:
-            return _conditions(engine, self.clock.now_ms(), engine.fleet.numbers(device_ids))
+            return _conditions(engine, engine.fleet.numbers(device_ids))
 
         found = self._locked(ask)
         assert isinstance(found, np.ndarray)
+        return found
+
+    def set_aside(self) -> dict[str, str]:
+        """{rule: why} the rules that failed so often that they are no longer asked; the next start asks them again."""
+        found = self._locked(lambda engine: dict(engine.judgement.court.aside))
+        assert isinstance(found, dict)
+        return found
+
+    def learned(self, device_id: str) -> dict[str, dict[str, Any]]:
+        """What has been learned of a device in all its life: {memory: {column: what it holds of it}}."""
+
+        def ask(engine: Engine) -> dict[str, dict[str, Any]]:
+            number = int(engine.fleet.numbers([device_id])[0])
+            memories = engine.judgement.court.memories.every() if number != NONE else {}
+            held = {name: memories[name].held_of(number) for name in LEARNED if name in memories}
+            return {name: {key: one[key] for key in LEARNED[name] if key in one} for name, one in held.items()}
+
+        found = self._locked(ask)
+        assert isinstance(found, dict)
         return found
 
     def sites(self) -> list[SiteState]:
@@ -93,16 +116,13 @@ class Live:
         return found
 
 
-def _conditions(engine: Engine, now_ms: int, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
-    """u1[k]: how these devices are, NONE = not known. Who is overdue is silent, ticket or not."""
+def _conditions(engine: Engine, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """u1[k]: how these devices are, NONE = not known."""
     found = np.full(len(numbers), NEVER, dtype=np.uint8)
     known = numbers[numbers != NONE]
-    fleet, heard_ms = engine.fleet, engine.latest.received_ms
-    dark = (engine.lamp_out.open_since_ms[known] != NEVER_MS) | engine.silent.explained(fleet)[known]
-    overdue = engine.silent.overdue(fleet, heard_ms, now_ms, chosen=known)
-    silent = (engine.silent.open_heard_ms[known] != NEVER_MS) | overdue
-    is_never = heard_ms[known] == NEVER_MS
-    found[numbers != NONE] = np.where(is_never, NEVER, np.where(silent, SILENT, np.where(dark, FAULT, OK)))
+    silent, fault = engine.judgement.conditions()
+    states = np.where(silent[known], SILENT, np.where(fault[known], FAULT, OK))
+    found[numbers != NONE] = np.where(engine.latest.received_ms[known] == NEVER_MS, NEVER, states)
     return found
 
 

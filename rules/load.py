@@ -49,8 +49,18 @@ def load_text(text: str, today: date, file: str = "rules.toml") -> Book:
 
 def built_in(today: date) -> Book:
     """The rules that come with the platform."""
-    files = sorted(LIBRARY.glob("*.toml"))
-    return _book([(f"rules/library/{file.name}", file.read_bytes()) for file in files], today)
+    return _book([], today, _library())
+
+
+def in_force(paths: Sequence[Path], today: date) -> Book:
+    """The rules that come with the platform, and those of these files; one of these takes the place of one that comes
+    with it under the same name. A broken one takes no place.
+    """
+    return _book([(str(file), file.read_bytes()) for file in _files(paths)], today, _library())
+
+
+def _library() -> list[tuple[str, bytes]]:
+    return [(f"rules/library/{file.name}", file.read_bytes()) for file in sorted(LIBRARY.glob("*.toml"))]
 
 
 def _files(paths: Iterable[Path]) -> list[Path]:
@@ -61,16 +71,20 @@ def _files(paths: Iterable[Path]) -> list[Path]:
     return list(found.values())
 
 
-def _book(files: Iterable[tuple[str, bytes]], today: date) -> Book:
+def _book(files: Sequence[tuple[str, bytes]], today: date, beneath: Sequence[tuple[str, bytes]] = ()) -> Book:
+    """The rules of `files`, and those of `beneath` that none of them replaces."""
     read: list[Rule] = []
     names: set[str] = set()
     sheets: dict[str, Sheet] = {}
-    for name, content in files:
+    replaced: set[str] = set()
+    for number, (name, content) in enumerate([*files, *beneath]):
         sheet = sheets[name] = Sheet(name, Located(""))
         try:
             tables = _tables(sheet, content)
             names |= {fields.rule for fields in tables}
-            read += [rule for fields in tables if (rule := read_rule(fields, today)) is not None]
+            rules_of_file = [rule for fields in tables if (rule := read_rule(fields, today)) is not None]
+            read += [rule for rule in rules_of_file if number < len(files) or rule.name not in replaced]
+            replaced |= {rule.name for rule in rules_of_file if number < len(files)}
         except TooManyProblems:
             what = f"more than {PROBLEMS_MAX} problems; none of the file's rules is used"
             sheet.problems.append(Problem(name, *WHOLE_FILE, "", what, "mend these first"))
@@ -87,7 +101,7 @@ def _book(files: Iterable[tuple[str, bytes]], today: date) -> Book:
 
 def _tables(sheet: Sheet, content: bytes) -> list[Fields]:
     """The rules of one file as tables; none when it is no rule file."""
-    read = _parse(sheet, content)
+    read = parse_toml(sheet, content)
     for key in read:
         if key != "rule":
             place = sheet.located.key((key,))
@@ -106,7 +120,8 @@ def _tables(sheet: Sheet, content: bytes) -> list[Fields]:
     return found
 
 
-def _parse(sheet: Sheet, content: bytes) -> dict[str, Any]:
+def parse_toml(sheet: Sheet, content: bytes) -> dict[str, Any]:
+    """What stands in a TOML file; {} when it is none, which is told through `sheet`."""
     if len(content) > FILE_BYTES_MAX:
         what, fix = f"the file has {len(content)} bytes", f"split it: at most {FILE_BYTES_MAX} are read"
         sheet.complain(WHOLE_FILE, "", what, fix)

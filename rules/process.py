@@ -10,9 +10,8 @@ the database already and changes nothing.
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,31 +23,32 @@ from core.guarded import guarded_thread
 from core.inventory import Inventory
 from core.reading import concat
 from core.relational import DatabaseError, Relational
-from core.sqlite import sync_folder
 from ingest.journal import Journal
+from ingest.segment import Block
 from rules import desk_tickets
 from rules.commit import note_position, write_edges
 from rules.desk_cases import CaseDesk
 from rules.desk_tickets import TicketDesk
-from rules.edges import Edge
-from rules.engine import Engine, read_snapshot
+from rules.edges import Edge, Opening
+from rules.engine import Engine
 from rules.findings import FindingBook
+from rules.judgement import ABSENCE_RULES, today_of
 from rules.live import Live
+from rules.load import in_force
 from rules.outbox import Outbox
+from rules.restart import is_pause, load_engine, not_known, without_pauses, write_snapshot
 from rules.signal import Signal
 from rules.sos_watch import SosWatch
 
 log = logging.getLogger(__name__)
 
 SNAPSHOT_NAME = "rules-state.npz"
+RULES_FOLDER = "rules"
+"""Rule files of the town's own lie in this folder of the data."""
 SNAPSHOT_S = 30.0
-FIRST_SNAPSHOT_S = 5.0
-"""The first one comes soon: what a start had to read it need not read again."""
-
 TICK_S = 2.0
 WAIT_S = 0.25
 """So long a stop may have to wait for us."""
-
 LOOK_BACK_S = 20.0
 GROUP_S = 0.2
 REFRESH_S = 1.0
@@ -72,6 +72,7 @@ class Rules:
         self.inventory = inventory
         self.journal = journal
         self.clock = clock
+        self.data = data
         self.path = data / SNAPSHOT_NAME
         self.hears = hears
         self.position = 0
@@ -85,8 +86,8 @@ class Rules:
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._listening_since_ms: int | None = None
-        self._head_before = 0
+        self._head_before = self._head_at_start = self._came_ms = 0
+        self._has_caught_up = False
         self._site_news: dict[int, int] = {}
         self._news = 0
         self._is_whole = True
@@ -116,24 +117,18 @@ class Rules:
     def start(self) -> None:
         """Take up where we were, then follow the journal. The database, inventory and journal are open."""
         self.load()
-        self._saved_s = self.clock.monotonic_s() - SNAPSHOT_S + FIRST_SNAPSHOT_S
+        self._saved_s = self.clock.monotonic_s()
         for thread in self._threads:
             thread.start()
 
     def load(self) -> None:
         """The state as of the newest snapshot that can be read, and what the database holds as open."""
-        snapshot = self.inventory.snapshot()
-        engine, position = Engine(snapshot), 0
-        data = read_snapshot(self.path)
-        if data is not None:
-            try:
-                position = engine.restore(data, snapshot)
-            except (ValueError, KeyError) as error:
-                log.error("%s can't be read (%s); the rules read the journal from its beginning", self.path, error)
-                engine, position = Engine(snapshot), 0
-        engine.know_open(self.findings.open_episodes())
-        self._engine, self.position = engine, position
-        self._head_before = self.journal.head
+        snapshot, now_ms = self.inventory.snapshot(), self.clock.now_ms()
+        own = self.data / RULES_FOLDER
+        self.book = in_force([own] if own.is_dir() else [], today_of(now_ms))
+        engine, self.position = load_engine(self.path, snapshot, self.book.rules, self.journal, now_ms)
+        self._engine, self._came_ms = engine, engine.stepped_ms
+        self._head_before = self._head_at_start = self.journal.head
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -153,18 +148,36 @@ class Rules:
         blocks = self.journal.read(max(self.position, self.journal.tail))
         if not blocks:
             return
-        readings = concat([block.accepted for block in blocks])
+        is_again = blocks[0].position < self._head_at_start
         with self._lock:
-            engine = self._here()
-            edges, batch = [], engine.batch(readings)
-            if refresh or len(batch) < len(readings):  # who is not known may have been commissioned just now
-                edges = engine.refresh(self.inventory.snapshot(), self.clock.now_ms())
-                batch = engine.batch(readings) if len(batch) < len(readings) else batch
-            found, sites = engine.advance(batch)
-            self._note_sites(sites)
-        self._write([*edges, *found], blocks[-1].next)
+            edges = self._take_again(blocks, refresh) if is_again else self._take_in(blocks, refresh)
+        self._write(edges, blocks[-1].next, is_again)
         self.position = blocks[-1].next
-        self.signal.ring(told=bool(edges or found))
+        self.signal.ring(told=bool(edges))
+
+    def _take_in(self, blocks: Sequence[Block], refresh: bool) -> list[Edge]:
+        engine = self._here()
+        parts = [block.accepted for block in blocks]
+        readings = concat(parts)
+        came_ms = np.repeat([block.committed_ms for block in blocks], [len(part) for part in parts])
+        batch, edges = engine.batch(readings, came_ms), list[Edge]()
+        if refresh or len(batch) < len(readings):  # who is not known may have been commissioned just now
+            edges = engine.refresh(self.inventory.snapshot(), self.clock.now_ms())
+            batch = engine.batch(readings, came_ms) if len(batch) < len(readings) else batch
+        self._note_sites(engine.advance(batch))
+        return edges
+
+    def _take_again(self, blocks: Sequence[Block], refresh: bool) -> list[Edge]:
+        """What lay in the journal when we started, judged as of when it came; we know of no time but that."""
+        engine = self._here()
+        edges: list[Edge] = []
+        for piece in without_pauses(blocks, self._came_ms):
+            if is_pause(self._came_ms, piece[0]):
+                edges += engine.step(self._came_ms, hears=True)
+                engine.away(piece[0].committed_ms)
+            edges += self._take_in(piece, refresh)
+            self._came_ms = max(self._came_ms, piece[-1].committed_ms)
+        return edges + engine.step(self._came_ms, hears=True)
 
     def _note_sites(self, places: NDArray[np.int32]) -> None:
         if len(places):
@@ -179,30 +192,37 @@ class Rules:
         """(town, site) of the sites about which something was said after the news `after`, and the newest news."""
         with self._lock:
             sites = self._here().fleet.sites
-            chosen = [place for place, news in self._site_news.items() if news > after and place < len(sites)]
-            return [(sites[place].town, sites[place].site) for place in sorted(chosen)], self._news
+            chosen = sorted(place for place, news in self._site_news.items() if news > after and place < len(sites))
+            return [(sites[place].town, sites[place].site) for place in chosen], self._news
 
     def tick(self) -> None:
-        """What follows from time alone; only when we have read all that was there at the last tick, and the way to us
-        stands. A busy journal is never read to its very end.
+        """What follows from what is known by now; only when we have read all that was there at the last tick. A busy
+        journal is never read to its very end.
         """
         is_behind, self._head_before = self.position < self._head_before, self.journal.head
-        if not self.hears():
-            self._listening_since_ms = None
-            return
         if is_behind:
             return
         now_ms = self.clock.now_ms()
-        if self._listening_since_ms is None:
-            self._listening_since_ms = now_ms
         with self._lock:
             engine = self._here()
             edges = engine.refresh(self.inventory.snapshot(), now_ms)
-            edges += engine.tick(now_ms, self._listening_since_ms)
+            is_first, self._has_caught_up = not self._has_caught_up, True
+            edges += self._catch_up(engine, now_ms) if is_first else engine.step(now_ms, self.hears())
             self._note_sites(self._changed_sites(engine, now_ms))
         if edges:
-            self._write(edges, self.position)
+            self._write(edges, self.position, is_first)
+        if is_first or any(isinstance(edge, Opening) and edge.rule in ABSENCE_RULES for edge in edges):
+            self._saved_s = -SNAPSHOT_S  # what time alone has shown, and a start has read, is not to be read again
         self.signal.ring(told=bool(edges) or self._look_back(now_ms))
+
+    def _catch_up(self, engine: Engine, now_ms: int) -> list[Edge]:
+        """The journal has been read to where it was when we started: the time since is ours, what came until then is
+        judged, and what the database holds as open and the state does not know of is over.
+        """
+        engine.away(now_ms)
+        edges = engine.step(now_ms, hears=True)
+        known = engine.open_findings() | {(edge.rule, edge.subject, edge.episode) for edge in edges}
+        return [*edges, *not_known(self.findings.open_episodes(), known, self.book.rules, now_ms)]
 
     def _changed_sites(self, engine: Engine, now_ms: int) -> NDArray[np.int32]:
         """The sites that became another one by time alone: what is not said again grows old."""
@@ -230,13 +250,14 @@ class Rules:
         assert self._engine is not None, "the rules must be loaded before they are used"
         return self._engine
 
-    def _write(self, edges: list[Edge], position: int) -> None:
-        """Until it is written; the state has moved on already, so nothing may be left out."""
+    def _write(self, edges: list[Edge], position: int, is_again: bool) -> None:
+        """Until it is written: the state has moved on. `is_again` = it may have been written before."""
         while edges:
             self._is_whole = False
             crashpoint("rules.before_commit")
             try:
-                write_edges(self.database, edges, self._here().fleet, position, self.clock.now_ms())
+                fleet, rules, now_ms = self._here().fleet, self.book.rules, self.clock.now_ms()
+                write_edges(self.database, edges, fleet, rules, position, now_ms, is_again)
                 crashpoint("rules.after_commit")
                 self._is_whole = True
                 return
@@ -260,14 +281,8 @@ class Rules:
             return
         with self._lock:
             data = self._here().to_bytes(self.position)
-        draft = self.path.with_suffix(".new")
         try:
-            with draft.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self.path)
-            sync_folder(self.path.parent)
+            write_snapshot(self.path, data)
             crashpoint("rules.after_snapshot")
             with self.database.write() as connection:
                 note_position(connection, "rules", self.position, self.clock.now_ms())

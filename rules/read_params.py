@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+from collections.abc import Mapping
 from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -40,10 +41,11 @@ def read_overrides(fields: Fields, params: dict[str, Param], today: date) -> tup
     found = fields.inners("override")
     if len(found) > OVERRIDES_MAX:
         fields.wrong("override", f"{len(found)} overrides", f"at most {OVERRIDES_MAX} are allowed")
-    return tuple(_override(one, params, today) for one in found[:OVERRIDES_MAX])
+    return tuple(read_override(one, params, today) for one in found[:OVERRIDES_MAX])
 
 
-def _override(fields: Fields, params: dict[str, Param], today: date) -> Override:
+def read_override(fields: Fields, params: Mapping[str, Param], today: date) -> Override:
+    """One override; what is wrong with it is told through `fields`."""
     fields.only((*OVERRIDE_ORDER, "params", "author", "reason", "until"))
     fields.need(("params", "author", "reason"), "an override says what, who and why")
     by = [key for key in OVERRIDE_ORDER if key in fields.table]

@@ -5,6 +5,7 @@ Plain values. Their JSON for programs is written by api/, their German for peopl
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.reading import Scalar
@@ -87,8 +88,21 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class KeptParam:
+    """A parameter of a rule as it held when a finding was opened; `origin` says who set it."""
+
+    name: str
+    value: float
+    unit: str
+    origin: str
+
+
+@dataclass(frozen=True)
 class Finding:
-    """One episode of one rule on one subject. `since_ms` = onset in event time, `opened_ms` = when it was raised."""
+    """One episode of one rule on one subject. `since_ms` = onset in event time, `opened_ms` = when it was raised.
+
+    `rule_hash`, `params` and `facts` (the numbers of its sentence) are as of its opening; empty where nobody kept them.
+    """
 
     id: int
     rule: str
@@ -103,6 +117,9 @@ class Finding:
     text_de: str
     evidence: tuple[Evidence, ...]
     ticket_id: int | None
+    rule_hash: str = ""
+    params: tuple[KeptParam, ...] = ()
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,10 @@ finding_table = Table(
     Column("text_de", Text, nullable=False),
     Column("evidence", Text, nullable=False),
     Column("ticket_id", BigInteger, ForeignKey("ticket.id"), index=True),
+    # Why it was opened; null for findings from before these were kept.
+    Column("rule_hash", Text),
+    Column("params", Text),
+    Column("facts", Text),
     # One finding for each episode of a rule on a subject, whatever is replayed.
     UniqueConstraint("rule", "subject", "episode", name="finding_once"),
     sqlite_autoincrement=True,

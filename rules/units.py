@@ -178,7 +178,7 @@ class _Checker:
         _check_second(tree)
         if tree.function == "rate":
             return "W" if unit == "Wh" else f"{unit}/h"
-        return {"age": "s", "changes": NONE}.get(tree.function, unit)
+        return {"age": "s", "gap": "s", "changes": NONE}.get(tree.function, unit)
 
 
 def _check_second(tree: Call) -> None:

@@ -83,6 +83,7 @@ FUNCTIONS = {
         Function("known", 1, 1, "known(x)", "true when x has a value, else false"),
         Function("delta", 1, 1, "delta(x)", "x minus the one before", kept=True),
         Function("rate", 1, 1, "rate(x)", "change per hour since the one before; of Wh that is W", kept=True),
+        Function("gap", 1, 1, "gap(x)", "seconds from the x before to this one", kept=True),
         Function("age", 1, 1, "age(x)", "seconds since x last changed", kept=True),
         Function("changes", 2, 2, 'changes(x, "1h")', "how often x changed within the span", kept=True),
         Function("median_of", 2, 2, "median_of(x, 3)", "median of the last 2 to 9 known x", kept=True),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlencode
 
-from core.clock import RealClock, parse_instant_ms
+from core.clock import RealClock
 from core.kinds import KINDS
 from core.settings import Settings
 from core.town import is_id
 from deploy.contact import Centre, find_centre, why
-from deploy.options import add_data_options, read_data_options
+from deploy.options import add_data_options, read_data_options, read_span
 from deploy.output import EXIT_OK, BadInput, Parser, say, tell_json
 from deploy.parts import make_stores_of_stopped
+from deploy.whole import whole_file
 from ingest.parquet import csv_to_parquet
 from ingest.readings_csv import csv_chunks, value_names
 from ingest.store import Query, StoreError
@@ -47,12 +46,8 @@ def main(argv: Sequence[str]) -> int:
         raise BadInput(f"--out is {arguments.out}; expected a name that ends with .csv or .parquet")
     query = _query(arguments)
     settings, data = read_data_options(arguments)
-    centre = find_centre(data)
-    with _whole(arguments.out) as file:
-        if centre is not None:
-            _copy(centre, query, file)
-        else:
-            _write_from_files(settings, data, query, file)
+    with whole_file(arguments.out) as file:
+        write_readings(settings, data, query, file)
         if arguments.out.suffix == ".parquet":
             file.flush()
             _to_parquet(Path(file.name), arguments.kind)
@@ -65,9 +60,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _query(arguments: argparse.Namespace) -> Query:
     """Which readings are meant."""
-    from_ms, to_ms = _instant("--from", arguments.from_), _instant("--to", arguments.to)
-    if from_ms is not None and to_ms is not None and from_ms > to_ms:
-        raise BadInput(f"--from {arguments.from_} is after --to {arguments.to}; exchange them")
+    from_ms, to_ms = read_span(arguments.from_, arguments.to)
     if arguments.device is not None and not is_id(arguments.device):
         raise BadInput(f"--device is {arguments.device!r}; expected an id: A-Z a-z 0-9 _ -, 1 to 64 characters")
     return Query(device_id=arguments.device, kind=arguments.kind, from_ms=from_ms, to_ms=to_ms)
@@ -85,25 +78,13 @@ def _to_parquet(draft: Path, kind: str) -> None:
         parquet.unlink(missing_ok=True)
 
 
-def _instant(option: str, text: str | None) -> int | None:
-    try:
-        return None if text is None else parse_instant_ms(text)
-    except ValueError as error:
-        raise BadInput(f"{option}: {error}") from None
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that gets its name when all of it is written."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with draft.open("wb") as file:
-            yield file
-        draft.replace(path)
-    except OSError as error:
-        raise BadInput(f"{path} can't be written: {error.strerror or error}") from None
-    finally:
-        draft.unlink(missing_ok=True)
+def write_readings(settings: Settings, data: Path, query: Query, file: IO[bytes]) -> None:
+    """The readings as CSV into an open file, from the running centre or from the files of a stopped one."""
+    centre = find_centre(data)
+    if centre is not None:
+        _copy(centre, query, file)
+    else:
+        _write_from_files(settings, data, query, file)
 
 
 def _copy(centre: Centre, query: Query, file: IO[bytes]) -> None:

@@ -1,4 +1,4 @@
-"""`partheland rules check|list`: what the rule files say, and what is wrong with them."""
+"""`partheland rules check|list|test`: what the rule files say, what is wrong with them, whether their tests hold."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.clock import Clock, RealClock
+from core.clock import Clock, RealClock, iso
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, BadInput, Parser, say, tell, tell_json
 from rules.load import Book, built_in, load_book
 from rules.spec import Rule
+from rules.testing import run_tests
 
 EXAMPLES = """
 partheland rules check
 partheland rules check my-rules/ more.toml
 partheland rules list --json
+partheland rules test my-rules/
 """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check rule files, or list their rules."""
-    parser = Parser("rules", "Checks and lists rules; without a path those that come with the platform.", EXAMPLES)
+    """Check rule files, list their rules, or run the tests in them."""
+    parser = Parser("rules", "Checks, lists, tests rules; without a path those that come with the platform.", EXAMPLES)
     parser.add_argument("action", choices=tuple(ACTIONS))
     parser.add_argument("paths", type=Path, nargs="*", metavar="PATH", help="a rule file, or a folder of *.toml")
     parser.add_argument("--json", action="store_true", help="the result as JSON")
@@ -75,6 +77,32 @@ def show(book: Book, arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def test(book: Book, arguments: argparse.Namespace) -> int:
+    """Every expectation that fails, one a line; 0 only when there are tests and all of them hold."""
+    count = sum(len(rule.tests) for rule in book.rules.values())
+    failures = run_tests(book.rules.values())
+    untested = [rule.name for rule in book.rules.values() if not rule.tests]
+    if arguments.json:
+        told = [{**vars(failure), "at": None if failure.at_ms is None else iso(failure.at_ms)} for failure in failures]
+        problems = [problem._asdict() for problem in book.problems]
+        tell_json({"tests": count, "failures": told, "untested": untested, "problems": problems})
+    else:
+        for failure in failures:
+            tell(str(failure))
+    for problem in book.problems:
+        say(str(problem))
+    if untested:
+        say(f"rules without a test: {', '.join(untested)}")
+    if not count:
+        say("there is no test; write [[rule.NAME.test]] into a rule file")
+    if failures or book.problems or not count:
+        say(f"tests: {count}, failures: {len(failures)}, problems in the files: {len(book.problems)}")
+        return EXIT_BAD_INPUT
+    if not arguments.json:
+        tell(f"tests: {count}, all right")
+    return EXIT_OK
+
+
 def row_of(rule: Rule) -> dict[str, Any]:
     """One rule for programs: name, kind, title, priority, params with their origin, hash, file and line."""
     params: list[dict[str, Any]] = [
@@ -110,4 +138,4 @@ def _param(param: dict[str, Any]) -> str:
     return f"{param['name']} = {param['value']:g}{unit}  ({param['origin']})"
 
 
-ACTIONS: dict[str, Callable[[Book, argparse.Namespace], int]] = {"check": check, "list": show}
+ACTIONS: dict[str, Callable[[Book, argparse.Namespace], int]] = {"check": check, "list": show, "test": test}

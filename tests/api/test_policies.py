@@ -20,7 +20,15 @@ from tests.support.frames import T0, FedCentre, fed_centre, lamps, make_frame
 
 OWN, FOREIGN = "naunhof", "brandis"
 WHO = [PUBLIC, *(Who("", role, town, "bearer") for role in ROLES for town in (None, OWN))]
-NOBODYS = {"name": "nobody", "number": "999", "action": "nothing", "path": "x", "type": "lamp", "id": "x"}
+NOBODYS = {
+    "name": "nobody",
+    "rule": "lamp_out",
+    "number": "999",
+    "action": "nothing",
+    "path": "x",
+    "type": "lamp",
+    "id": "x",
+}
 OBJECTS = {
     OWN: {"device_id": "NAU-L1", "ticket_id": "1", "case_id": "1", "site_id": "markt", "town": OWN, "site": "markt"},
     FOREIGN: {
@@ -147,8 +155,8 @@ def test_a_filter_for_a_foreign_town_or_device_is_refused(world: World, route: R
     for name, own, foreign in (("town", OWN, FOREIGN), ("device_id", "NAU-L1", "BRA-L2")):
         if name in filters and role is not None:
             who = Who("", role, OWN, "bearer")
-            assert world.ask(who, "GET", f"{route.path}?{name}={foreign}")[0] == 403
-            assert world.ask(who, "GET", f"{route.path}?{name}={own}")[0] == 200
+            assert world.ask(who, "GET", f"{path_of(route, OWN)}?{name}={foreign}")[0] == 403
+            assert world.ask(who, "GET", f"{path_of(route, OWN)}?{name}={own}")[0] == 200
 
 
 def test_who_comes_in_for_one_town_gets_only_its_devices_and_sites(world: World) -> None:

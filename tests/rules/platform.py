@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +17,18 @@ from core.relational import Relational
 from ingest.books import Verdict
 from ingest.journal import Entry, Journal, JournalLimits
 from rules.process import Rules
-from tests.rules.town import T0, Said, readings
+from tests.rules.town import MINUTE_MS, T0, Said, readings
+from tests.support.frames import own_rules
 
 LIMITS = JournalLimits(256 * 1024**2, 14, 20 * 1024**3)
 
 
 class Desk:
-    """One centre's rules in a folder; nothing runs by itself: `take` and `tick` are the steps."""
+    """One centre's rules in a folder; nothing runs by itself: `hear`, `wait` and `settle` let time go on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        own_rules(folder)
         self.clock = ManualClock(T0)
         self.database = Relational(folder / "platform.db")
         self.inventory = Inventory(self.database)
@@ -64,10 +67,26 @@ class Desk:
         self.journal.append([Entry(frames.encode(frame), frame, np.array([Verdict.REFUSED], dtype=np.uint8), None)])
 
     def hear(self, said: Sequence[Said]) -> None:
-        """Readings come, and the rules take them in."""
-        self.journal_in(said)
-        self.clock.ms = max(self.clock.ms, max(one.t_ms + one.late_ms for one in said))
-        self.rules.take()
+        """Readings come, each when it was received, and the rules take them in; the clock goes on with them."""
+        for came_ms, together in groupby(sorted(said, key=_came_ms), key=_came_ms):
+            self.clock.ms = max(self.clock.ms, came_ms)
+            self.journal_in(list(together))
+            self.rules.take()
+            self.rules.tick()
+
+    def wait(self, minutes: float) -> None:
+        """Time goes on without a word."""
+        self.clock.ms += int(minutes * MINUTE_MS)
+        self.rules.tick()
+
+    def settle(self) -> None:
+        """So much time that all that was said has been judged."""
+        self.wait(2)
+
+    def tell(self, said: Sequence[Said]) -> None:
+        """Readings come and are judged."""
+        self.hear(said)
+        self.settle()
 
     def crash(self) -> None:
         """The process is gone, what is on disk stays; a new one starts."""
@@ -77,11 +96,16 @@ class Desk:
         self.open()
         while self.rules.position < self.journal.head:
             self.rules.take()
+        self.rules.tick()
 
     def close(self) -> None:
         """Let go of the files."""
         self.journal.close()
         self.database.close()
+
+
+def _came_ms(said: Said) -> int:
+    return said.t_ms + said.late_ms
 
 
 @contextmanager

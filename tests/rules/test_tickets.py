@@ -30,12 +30,16 @@ def series(watts: list[float], from_step: int = 0) -> list[Said]:
 
 
 def test_a_finding_raises_one_ticket_that_says_what_where_and_why(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     (found,), more = yard.rules.tickets.page()
     assert more is None
     assert (found.status, found.priority, found.town, found.kind) == ("open", "normal", "naunhof", "lamp")
-    assert (found.rule, found.subject, found.title_de) == ("lamp_out", L1.device_id, "Leuchte 1 dunkel")
-    assert "gemessen 0,5 W statt 40,0 W (Grenze 10,0 W), 3 Messwerte hintereinander." in found.text_de
+    assert (found.rule, found.subject, found.title_de) == (
+        "lamp_out",
+        L1.device_id,
+        "Lampe dunkel: Leuchte 1, Lange Straße",
+    )
+    assert "soll mit 100 % brennen und nimmt nur 0,5 W auf; zu erwarten sind 40 W." in found.text_de
     whole = yard.rules.tickets.ticket(found.id)
     assert whole is not None
     assert [one.rule for one in whole.findings] == ["lamp_out"]
@@ -43,25 +47,25 @@ def test_a_finding_raises_one_ticket_that_says_what_where_and_why(yard: Desk) ->
 
 
 def test_a_fault_that_mends_itself_closes_its_ticket_with_the_reason(yard: Desk) -> None:
-    yard.hear(series(DARK + LIT))
+    yard.tell(series(DARK + LIT))
     found = yard.rules.tickets.ticket(1)
     assert found is not None
-    assert (found.status, found.close_reason) == ("closed", "Die Lampe brennt wieder.")
-    assert found.findings[0].closed_ms == T0 + 4 * 15 * MINUTE_MS
+    assert (found.status, found.close_reason) == ("closed", "Die Messwerte sind wieder in Ordnung.")
+    assert found.findings[0].closed_ms == T0 + (4 * 15 + 1) * MINUTE_MS, "a minute later nothing earlier can come"
 
 
 def test_a_ticket_that_somebody_works_on_stays_and_is_told_of_the_recovery(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "start", "anna")
-    yard.hear(series(LIT, 3))
+    yard.tell(series(LIT, 3))
     found = yard.rules.tickets.ticket(1)
     assert found is not None and found.status == "in_progress"
     assert [one.action for one in found.steps] == ["opened", "start", "recovered"]
 
 
 def test_the_same_fault_within_a_week_continues_the_old_ticket(yard: Desk) -> None:
-    yard.hear(series(DARK + LIT))
-    yard.hear(series(DARK, 20))
+    yard.tell(series(DARK + LIT))
+    yard.tell(series(DARK, 20))
     found = yard.rules.tickets.ticket(1)
     assert found is not None and found.status == "open"
     assert [one.action for one in found.steps] == ["opened", "recovered", "reopened"]
@@ -70,14 +74,14 @@ def test_the_same_fault_within_a_week_continues_the_old_ticket(yard: Desk) -> No
 
 
 def test_after_a_week_it_is_a_new_ticket(yard: Desk) -> None:
-    yard.hear(series(DARK + LIT))
+    yard.tell(series(DARK + LIT))
     later = REPEAT_MS // (15 * MINUTE_MS) + 10
-    yard.hear(series(DARK, later))
-    assert [one.id for one in yard.rules.tickets.page()[0]] == [2, 1]
+    yard.tell(series(DARK, later))
+    assert len([one.id for one in yard.rules.tickets.page()[0] if one.rule == "lamp_out"]) == 2
 
 
 def test_what_is_called_done_and_is_not_comes_back_a_day_later(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "done", "anna")
     yard.clock.ms += 20 * 3_600_000
     yard.rules.tick()
@@ -92,9 +96,9 @@ def test_what_is_called_done_and_is_not_comes_back_a_day_later(yard: Desk) -> No
 
 
 def test_a_false_alarm_is_not_reopened_by_the_same_fault(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "false_alarm", "anna", "Die Lampe steht im Tunnel.")
-    yard.hear(series(LIT, 3))
+    yard.tell(series(LIT, 3))
     first = yard.rules.tickets.ticket(1)
     assert first is not None and first.status == "false_alarm"
 
@@ -108,7 +112,7 @@ def test_every_step_is_possible_exactly_where_the_table_says(yard: Desk, status:
     }  # fmt: skip
     lamps = [lamp(number) for number in range(2, 2 + len(TRANSITIONS))]
     yard.commission(lamps)
-    yard.hear([one for each in lamps for one in lamp_series(each.device_id, DARK)])
+    yard.tell([one for each in lamps for one in lamp_series(each.device_id, DARK)])
     for number, (action, (states, target)) in enumerate(TRANSITIONS.items(), start=1):
         for step in to_get_there[status]:
             yard.rules.tickets.act(number, step, "anna", "weil")
@@ -122,7 +126,7 @@ def test_every_step_is_possible_exactly_where_the_table_says(yard: Desk, status:
 
 
 def test_what_can_not_be_done_is_refused_with_a_sentence(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     with pytest.raises(NotThereError, match="there is no ticket 7"):
         yard.rules.tickets.act(7, "accept", "anna")
     with pytest.raises(DeskError, match="there is no action 'explode'; expected one of accept"):
@@ -139,7 +143,7 @@ def test_pages_filter_and_go_on(yard: Desk) -> None:
     others = [lamp(number) for number in range(2, 8)]
     yard.commission(others)
     for one in [L1, *others]:
-        yard.hear(lamp_series(one.device_id, DARK))
+        yard.tell(lamp_series(one.device_id, DARK))
     yard.rules.tickets.act(3, "close", "anna")
     first, after = yard.rules.tickets.page(statuses=TICKETS_AT_WORK, limit=4)
     rest, end = yard.rules.tickets.page(statuses=TICKETS_AT_WORK, limit=4, after=after)
@@ -149,7 +153,7 @@ def test_pages_filter_and_go_on(yard: Desk) -> None:
 
 
 def test_every_step_is_in_the_outbox_and_in_the_audit(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "accept", "anna")
     notices = yard.rules.outbox.after(0)
     assert [(one.kind, one.object_id, one.town, one.position) for one in notices] == [
@@ -159,7 +163,7 @@ def test_every_step_is_in_the_outbox_and_in_the_audit(yard: Desk) -> None:
 
 
 def test_an_altered_audit_is_found(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "accept", "anna")
     with yard.database.write() as connection:
         connection.exec_driver_sql("UPDATE audit SET by = 'otto' WHERE id = 2")
@@ -169,7 +173,7 @@ def test_an_altered_audit_is_found(yard: Desk) -> None:
 
 
 def test_a_deleted_row_of_the_audit_is_found(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "accept", "anna")
     with yard.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM audit WHERE id = 1")
@@ -177,7 +181,7 @@ def test_a_deleted_row_of_the_audit_is_found(yard: Desk) -> None:
 
 
 def test_an_audit_that_was_cut_off_is_found(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     yard.rules.tickets.act(1, "accept", "anna")
     with yard.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM audit WHERE id = 2")
@@ -187,7 +191,7 @@ def test_an_audit_that_was_cut_off_is_found(yard: Desk) -> None:
 
 
 def test_two_tickets_at_work_for_one_fault_would_be_found(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     with yard.database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO ticket (status, priority, rule, subject, title_de, since_ms, opened_ms, updated_ms)"
@@ -198,7 +202,7 @@ def test_two_tickets_at_work_for_one_fault_would_be_found(yard: Desk) -> None:
 
 
 def test_a_finding_stands_once_whoever_writes_it(yard: Desk) -> None:
-    yard.hear(series(DARK))
+    yard.tell(series(DARK))
     with pytest.raises(DatabaseError), yard.database.write() as connection:
         connection.exec_driver_sql(
             "INSERT INTO finding (rule, subject, episode, since_ms, opened_ms, priority, members, text_de, evidence)"

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
 from typing import Any
 
 from core.device import Device, Site
@@ -9,6 +11,9 @@ from core.inventory import Snapshot
 from core.reading import Readings, Scalar, from_rows
 from rules.edges import Closing, Edge, Opening
 from rules.engine import Engine
+from rules.load import in_force
+from rules.spec import Rule
+from tests.support.frames import DARK_LAMP
 
 T0 = 1_768_068_000_000  # 2026-01-10T18:00:00Z
 MINUTE_MS = 60_000
@@ -74,26 +79,35 @@ def lamp_series(
 
 @dataclass
 class Story:
-    """An engine and what it found."""
+    """An engine and what it found. The clock is that of the readings, until somebody lets time go on."""
 
     engine: Engine
     edges: list[Edge] = field(default_factory=list)
+    clock_ms: int = T0
 
     def hear(self, *said: Said) -> "Story":
-        """Readings arrive, one by one."""
+        """Readings arrive, one by one, each judged as soon as it can be."""
         for one in said:
-            self.edges += self.engine.advance(self.engine.batch(readings([one])))[0]
+            self.hear_at_once(one)
         return self
 
     def hear_at_once(self, *said: Said) -> "Story":
-        """Readings arrive in one batch."""
-        self.edges += self.engine.advance(self.engine.batch(readings(said)))[0]
+        """Readings arrive together."""
+        if said:
+            self.engine.advance(self.engine.batch(readings(said)))
+            self.clock_ms = max(self.clock_ms, max(one.t_ms + one.late_ms for one in said))
+            self.edges += self.engine.step(self.clock_ms, hears=True)
         return self
 
-    def tick(self, at_ms: int, listening_since_ms: int = T0) -> "Story":
+    def tick(self, at_ms: int, hears: bool = True) -> "Story":
         """Time goes on without a word."""
-        self.edges += self.engine.tick(at_ms, listening_since_ms)
+        self.clock_ms = max(self.clock_ms, at_ms)
+        self.edges += self.engine.step(self.clock_ms, hears)
         return self
+
+    def settle(self, minutes: int = 2) -> "Story":
+        """So much time that all that was said has been judged."""
+        return self.tick(self.clock_ms + minutes * MINUTE_MS)
 
     def opened(self) -> Iterator[tuple[str, str, int]]:
         """(rule, subject, since in minutes after T0) of what began."""
@@ -108,6 +122,14 @@ class Story:
                 yield edge.rule, edge.subject, (edge.closed_ms - T0) // MINUTE_MS
 
 
-def story(*devices: Device, sites: Iterable[Site] = ()) -> Story:
-    """A fresh engine for these devices."""
-    return Story(Engine(snapshot(devices, sites)))
+@cache
+def rules() -> Mapping[str, Rule]:
+    """The rules shipped, but that a lamp is dark after 20 minutes and two samples."""
+    book = in_force([DARK_LAMP], date(2026, 1, 10))
+    assert book.problems == []
+    return book.rules
+
+
+def story(*devices: Device, sites: Iterable[Site] = (), own: Mapping[str, Rule] | None = None) -> Story:
+    """A fresh engine for these devices; with rules of one's own instead of those shipped."""
+    return Story(Engine(snapshot(devices, sites), rules() if own is None else own, T0))

@@ -1,6 +1,7 @@
 """Frames as a gateway would send them, and a centre that takes them without a broker."""
 
 import random
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,11 +26,19 @@ from core.settings import Settings
 from core.topics import uplink_topic
 from ingest.duck import DuckStore
 from ingest.process import Ingest
-from rules.process import Rules
+from rules.process import RULES_FOLDER, Rules
 from tests.support.platform import until
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 T0 = 1_768_068_000_000  # 2026-01-10T18:00:00Z
+DARK_LAMP = Path(__file__).with_name("dark_lamp.toml")
+
+
+def own_rules(data: Path) -> None:
+    """Rules of the town's own in a folder of data: a lamp is dark after 20 minutes and two samples."""
+    folder = data / RULES_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(DARK_LAMP, folder)
 
 
 @dataclass(frozen=True)
@@ -88,6 +97,7 @@ class FedCentre:
 
     def __init__(self, folder: Path, settings: Settings | None = None) -> None:
         self.folder = folder
+        own_rules(folder)
         self.clock = ManualClock(T0 + 3_600_000)
         self.settings = settings or Settings()
         self.database = Relational(folder / "platform.db")
@@ -140,6 +150,11 @@ class FedCentre:
             quarantine.take(journal.read(quarantine.position(), journal.head), journal.head)
         until("the rules are up to date", lambda: self.rules.position == journal.head, 20)
         until("the store is up to date", lambda: self.ingest.writers[0].position == journal.head, 20)
+
+    def settle(self) -> None:
+        """So much time goes by that all that was said has been judged."""
+        self.clock.ms += 120_000
+        self.rules.tick()
 
     def close(self) -> None:
         """Let go of everything."""

@@ -29,11 +29,12 @@ bahn,brandis,Bahnhof Brandis,51.33,12.61,ON_STREET,Bahnhofstraße 2,yes,Mo-Su 08
 
 
 def _readings() -> list[Said]:
-    lit = {"power_w": 40.0, "dim_pct": 100.0, "voltage_v": 231.5}
-    dark = {"power_w": 0.5, "dim_pct": 100.0, "voltage_v": 231.5}
-    times = [T0 - 45 * MIN_MS + at * 15 * MIN_MS for at in range(7)]
-    said = [Said(one, at, lit, t_ms=t) for one in ("NAU-L1", "BRA-L2") for at, t in enumerate(times)]
-    said += [Said("NAU-L3", at, lit if at < 2 else dark, t_ms=t) for at, t in enumerate(times)]
+    def lamp(device_id: str, at: int, power_w: float) -> Said:
+        values = {"power_w": power_w, "dim_pct": 100.0, "voltage_v": 231.5 + 0.1 * (6 - at)}
+        return Said(device_id, at, values, t_ms=T0 + (at - 3) * 15 * MIN_MS)
+
+    said = [lamp(one, at, 40.0) for one in ("NAU-L1", "BRA-L2") for at in range(7)]
+    said += [lamp("NAU-L3", at, 40.0 if at < 2 else 0.5) for at in range(7)]
     bays = [("NAU-B1", True), ("NAU-B2", False), ("NAU-B3", True), ("NAU-B4", False)]
     said += [Said(bay, 1, {"occupied": taken}, "parking", T0 + 57 * MIN_MS) for bay, taken in bays]
     return sorted(said, key=lambda one: one.t_ms)
@@ -59,6 +60,7 @@ def small_region(folder: Path) -> Iterator[FedCentre]:
         centre.inventory.apply(devices.devices, sites.sites, T0 - 60 * MIN_MS, "test")
         centre.ingest.inventory_changed()
         centre.take(make_frame(_readings()))
+        centre.settle()
         until("the dark lamp has a ticket", lambda: len(centre.rules.tickets.page()[0]) == 1, 20)
         for session in centre.ingest.sessions.values():
             session.ready.set()

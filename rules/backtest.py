@@ -1,0 +1,184 @@
+"""The same rules over what is on file: columns of readings in, findings out, the same bytes each time.
+
+The clock is that of the readings: what was not yet received is not yet known. Readings go through in pieces of a few
+hours, which makes no difference to what is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.inventory import Snapshot
+from rules.absence import TICK_MS
+from rules.edges import Edge, Opening
+from rules.events import Event
+from rules.fleet import NONE, make_fleet, town_of
+from rules.judgement import Judgement
+from rules.rows import ALLOWANCE_MS, Rows, Words, in_order, ranges
+from rules.spec import Rule
+from rules.windows import Window
+
+PIECE_MS = 6 * 3_600_000
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """k readings in any order. `device` i4[k] into `device_ids` · `t_ms`, `received_ms` i8[k] · `values` {name: f8[k]},
+    NaN = not reported · `texts` {name: (words, i4[k] numbers of words, -1 = not reported)}.
+    """
+
+    device_ids: Sequence[str]
+    device: NDArray[np.int32]
+    t_ms: NDArray[np.int64]
+    received_ms: NDArray[np.int64]
+    values: Mapping[str, NDArray[np.float64]]
+    texts: Mapping[str, tuple[Sequence[str], NDArray[np.int32]]] = field(default_factory=dict)
+
+
+@dataclass
+class Found:
+    """A finding as a backtest tells it."""
+
+    opening: Opening
+    town: str | None
+    priority: str
+    text_de: str
+    closed_ms: int | None = None
+    close_reason: str | None = None
+
+
+def backtest(
+    snapshot: Snapshot,
+    table: Table,
+    rules: Mapping[str, Rule],
+    windows: Sequence[Window] = (),
+    until_ms: int | None = None,
+    progress: Callable[[int], None] = lambda at_ms: None,
+) -> list[Found]:
+    """The findings of these rules on these readings, by (opened, rule, subject).
+
+    Devices that the inventory does not have are left out. The clock stops at `until_ms`, or with the last reading.
+    `progress` is told how far the clock has come.
+    """
+    fleet = make_fleet(snapshot)
+    words = Words()
+    pieces = Pieces(table, fleet.numbers(table.device_ids), words)
+    if not len(pieces.order):
+        return []
+    judgement = Judgement(rules, words, windows, pieces.history)
+    pieces.names = sorted(judgement.court.needs & table.values.keys())
+    edges: list[Edge] = list(judgement.refresh(fleet, pieces.begin_ms))
+    end_ms = pieces.end_ms if until_ms is None else until_ms
+    for piece_end_ms, rows, events in _ahead(judgement, pieces, end_ms):
+        edges += judgement.blame_for(events, rows, min(piece_end_ms, end_ms))
+        progress(piece_end_ms)
+    return _paired(edges, judgement)
+
+
+def _ahead(judgement: Judgement, pieces: Pieces, end_ms: int) -> Iterator[tuple[int, Rows, list[Event]]]:
+    """Stage one of the next piece while stage two has this one: it never looks at stage two, and numpy lets go of the
+    interpreter.
+    """
+
+    def judged(piece: tuple[int, Rows] | None) -> tuple[int, Rows, list[Event]] | None:
+        return None if piece is None else (*piece, judgement.judge(piece[1], piece[0]))
+
+    each = pieces.each(end_ms)
+    with ThreadPoolExecutor(1) as ahead:
+        future = ahead.submit(lambda: judged(next(each, None)))
+        while (found := future.result()) is not None:
+            future = ahead.submit(lambda: judged(next(each, None)))
+            yield found
+
+
+class Pieces:
+    """The rows of a table by the time they became known, a few hours at a time."""
+
+    def __init__(self, table: Table, number: NDArray[np.int64], words: Words) -> None:
+        self.table = table
+        self.number = number
+        self.texts = {
+            name: (np.array([words.of(word) for word in known] or [NONE], dtype=np.int32), codes)
+            for name, (known, codes) in table.texts.items()
+        }
+        known_ms = np.maximum(table.t_ms + ALLOWANCE_MS, table.received_ms)
+        ours = number[table.device] != NONE
+        if ours.all() and bool((known_ms[1:] >= known_ms[:-1]).all()):
+            self.order = np.arange(len(known_ms))
+        else:
+            self.order = np.argsort(known_ms, kind="stable")
+            self.order = self.order[ours[self.order]]
+        self.known_ms = known_ms[self.order]
+        self.names = sorted(table.values)
+        self.by_device: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+
+    @property
+    def begin_ms(self) -> int:
+        """When the first reading was taken."""
+        return int(self.table.t_ms[self.order].min())
+
+    @property
+    def end_ms(self) -> int:
+        """When the last reading was received."""
+        return int(self.table.received_ms[self.order].max())
+
+    def each(self, end_ms: int) -> Iterator[tuple[int, Rows]]:
+        """(end of the piece, its rows) up to `end_ms`."""
+        begin, at_ms = 0, self.begin_ms // TICK_MS * TICK_MS
+        while at_ms < end_ms:
+            at_ms = min(at_ms + PIECE_MS, end_ms)
+            end = int(np.searchsorted(self.known_ms, at_ms + (ALLOWANCE_MS if at_ms == end_ms else 0), side="right"))
+            yield at_ms, self._rows(self.order[begin:end])
+            begin = end
+
+    def history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: int) -> Rows:
+        """The rows of some devices after an instant each, as far as they were known until then."""
+        if self.by_device is None:
+            device = self.number[self.table.device]
+            order = np.argsort(device, kind="stable")
+            self.by_device = order, np.searchsorted(device[order], np.arange(int(device.max()) + 2))
+        order, begins = self.by_device
+        chosen = order[ranges(begins[devices], begins[devices + 1])]
+        table = self.table
+        since_ms = np.repeat(after_ms, begins[devices + 1] - begins[devices])
+        known_ms = np.maximum(table.t_ms[chosen] + ALLOWANCE_MS, table.received_ms[chosen])
+        return self._rows(chosen[(table.t_ms[chosen] > since_ms) & (known_ms <= until_ms)])
+
+    def _rows(self, chosen: NDArray[np.int64]) -> Rows:
+        table = self.table
+        device = self.number[table.device[chosen]]
+        place = in_order(device, table.t_ms[chosen])
+        chosen = chosen[place]
+        return Rows(
+            device=device[place],
+            t_ms=table.t_ms[chosen],
+            received_ms=table.received_ms[chosen],
+            values=_told({name: table.values[name][chosen] for name in self.names}),
+            texts={
+                name: np.where(codes[chosen] >= 0, known[codes[chosen]], NONE).astype(np.int32)
+                for name, (known, codes) in self.texts.items()
+            },
+        )
+
+
+def _told(values: Mapping[str, NDArray[np.float64]]) -> dict[str, NDArray[np.float64]]:
+    return {name: column for name, column in values.items() if not np.isnan(column).all()}
+
+
+def _paired(edges: Iterable[Edge], judgement: Judgement) -> list[Found]:
+    """Openings with their closings. An episode that is found again after it was closed late is one finding."""
+    found: dict[tuple[str, str, str], Found] = {}
+    for edge in edges:
+        key = (edge.rule, edge.subject, edge.episode)
+        if isinstance(edge, Opening):
+            town = town_of(edge, judgement.fleet)
+            rule = judgement.rules[edge.rule]
+            found.setdefault(key, Found(edge, town, rule.priority, ""))
+        elif key in found and found[key].closed_ms is None:
+            found[key].closed_ms, found[key].close_reason = edge.closed_ms, edge.reason
+    return sorted(found.values(), key=lambda one: (one.opening.opened_ms, one.opening.rule, one.opening.subject))

@@ -1,0 +1,289 @@
+"""The columns that expressions are evaluated on: what was reported, what the inventory says, what follows from both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.kinds import KIND_NUMBER, VALUES
+from rules.fleet import Fleet
+from rules.localtime import local_hour
+from rules.memory import NEVER_MS, LastKnown, Past, Same, Zero
+from rules.nights import Nights, Told
+from rules.reference import Reference
+from rules.rows import Rows
+from rules.seats import M, Seated, Seats
+from rules.stays import Stays
+
+Numbers = NDArray[np.float64]
+
+FROZEN = ("voltage_v", "current_a", "power_w")
+SETTLED_S = 900.0
+"""Discharge lamps take minutes to run up: what is drawn earlier is no habit. (Shared knowledge, domain A3.)"""
+FROZEN_S = 1500.0
+USUAL_V = (214.0, 246.0)
+"""What a choke draws at other voltages is no habit either."""
+CHANGES_KEPT = 16
+HOUR_MS = 3_600_000.0
+Call = tuple[str, str, float]
+
+
+class Memories:
+    """What is remembered of devices for the names and calls that rules use, each memory for those it can be about."""
+
+    def __init__(self, names: Iterable[str], calls: Iterable[Call], values: Iterable[tuple[str, ...]]) -> None:
+        names = set(names)
+        self.seats: dict[str | None, Seats] = {kind: Seats(kind) for kind in (None, "lamp", "parking")}
+        self.frozen = {key: self._for("lamp", Same()) for key in {*values, FROZEN}}
+        self.tilt = self._for("lamp", Zero()) if "tilt_change_deg" in names else None
+        self.reference = self._for("lamp", Reference()) if names & {"reference_w", "value"} else None
+        self.stays = self._for("parking", Stays()) if names & {"usual_stay_s", "stay_s"} else None
+        self.kept = {
+            key: self._for(_only_kind(key[1]), _last_known(*key)) for key in {_kept_key(*call) for call in calls}
+        }
+
+    def _for(self, kind: str | None, memory: M) -> Seated[M]:
+        return Seated(memory, self.seats[kind])
+
+    def refresh(self, fleet: Fleet) -> None:
+        """Take in an inventory."""
+        for seats in self.seats.values():
+            seats.refresh(fleet)
+        for memory in self.every().values():
+            memory.refresh()
+
+    def every(self) -> dict[str, Seated[Any]]:
+        """All memories by name."""
+        found: dict[str, Seated[Any]] = {f"same.{'+'.join(key)}": one for key, one in self.frozen.items()}
+        found |= {f"kept.{'.'.join(map(str, key))}": one for key, one in self.kept.items()}
+        named = {"tilt": self.tilt, "reference": self.reference, "stays": self.stays}
+        return found | {name: one for name, one in named.items() if one is not None}
+
+
+def _only_kind(name: str) -> str | None:
+    """The kind that alone reports a value, where there are seats for it."""
+    kinds = {kind for kind in ("lamp", "parking") if name in VALUES[kind]}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def _kept_key(function: str, name: str, argument: float) -> tuple[str, str, int]:
+    if function in ("age", "changes"):
+        return "changes", name, CHANGES_KEPT
+    return "values", name, int(argument) if function == "median_of" else 1
+
+
+def _last_known(what: str, name: str, size: int) -> LastKnown:
+    return LastKnown(size, changes=what == "changes")
+
+
+class Inputs:
+    """A piece of rows of devices of one kind; making it advances the memories, once for each piece."""
+
+    def __init__(self, rows: Rows, fleet: Fleet, nights: Nights, memories: Memories) -> None:
+        self.rows = rows
+        self.fleet = fleet
+        self.nights = nights
+        self._memories = memories
+        self._columns: dict[str, Numbers] = {}
+        self._pasts: dict[tuple[str, str, int], Past] = {}
+        interval_ms = fleet.interval_ms[rows.device]
+        self._same = {
+            key: same.memory.take(same.seats.rows(rows), [rows.column(name) for name in key], interval_ms)
+            for key, same in memories.frozen.items()
+            if self._concerns(same) and any(name in rows.values for name in key)
+        }
+        for key, kept in memories.kept.items():
+            if self._concerns(kept):
+                self._pasts[key] = kept.memory.take(kept.seats.rows(rows), rows.column(key[1]))
+        self._advance(memories)
+
+    def _concerns(self, memory: Seated[Any]) -> bool:
+        """Whether a memory is for devices of this kind."""
+        kind = memory.seats.kind
+        return kind is None or (len(self.rows) > 0 and self.fleet.kind[self.rows.device[0]] == KIND_NUMBER[kind])
+
+    def _advance(self, memories: Memories) -> None:
+        tilt, stays, reference = memories.tilt, memories.stays, memories.reference
+        if tilt is not None and self._concerns(tilt) and "tilt_deg" in self.rows.values:
+            rows = tilt.seats.rows(self.rows)
+            self._columns["tilt_change_deg"] = tilt.memory.take(rows, self.rows.column("tilt_deg"))
+        if stays is not None and self._concerns(stays) and "occupied" in self.rows.values:
+            usual_s, stay_s = stays.memory.take(stays.seats.rows(self.rows), self.rows.column("occupied"))
+            self._columns |= {"usual_stay_s": usual_s, "stay_s": stay_s}
+        if reference is not None and self._concerns(reference) and "power_w" in self.rows.values:
+            self._columns["reference_w"] = self._reference_w(reference)
+
+    def _reference_w(self, reference: Seated[Reference]) -> Numbers:
+        commanded, expected = self.column("commanded_pct"), self.column("expected_w")
+        with np.errstate(all="ignore"):
+            volts = self.column("voltage_v")
+            settled = (expected > 0) & (self.told.since_step_s > SETTLED_S) & (self.same_s(FROZEN) < FROZEN_S)
+            settled &= np.isnan(volts) | ((volts > USUAL_V[0]) & (volts < USUAL_V[1]))
+            share = np.where(settled, self.column("power_w") / expected, np.nan)
+        rows = reference.seats.rows(self.rows)
+        return reference.memory.take(rows, self.night, share, commanded) * expected
+
+    @cached_property
+    def told(self) -> Told:
+        """What the profiles tell."""
+        return self.nights.at(self.rows.device, self.rows.t_ms)
+
+    @cached_property
+    def night(self) -> NDArray[np.int32]:
+        """i4[k]: the night of each row."""
+        return self.nights.night(self.rows.t_ms)
+
+    def some(self, rows: NDArray[np.int64]) -> SomeInputs:
+        """The same columns for some of the rows; what has not been worked out for all is worked out for these."""
+        return SomeInputs(self, rows)
+
+    def known(self, name: str) -> Numbers | None:
+        """f8[k]: a column that has been worked out already."""
+        return self._columns.get(name)
+
+    def same_s(self, values: tuple[str, ...]) -> Numbers:
+        """f8[k]: for how long these values have been identical."""
+        found = self._same.get(values)
+        return np.zeros(len(self.rows)) if found is None else found
+
+    def column(self, name: str) -> Numbers:
+        """f8[k]: a reported value, a number of the inventory, or what follows; NaN = not known."""
+        found = self._columns.get(name)
+        if found is None:
+            found = self._columns[name] = self._make(name)
+        return found
+
+    def _make(self, name: str) -> Numbers:
+        if name in DERIVED:
+            return DERIVED[name](self)
+        if name in self.fleet.attributes:
+            return self.fleet.attributes[name][self.rows.device]
+        return self.rows.column(name)
+
+    def call(self, function: str, name: str, argument: float) -> Numbers:
+        """f8[k]: a function of what was before."""
+        past = self._pasts.get(_kept_key(function, name, argument))
+        found = np.full(len(self.rows), np.nan)
+        if past is None:
+            return found
+        now = past.row >= 0
+        found[past.row[now]] = CALLS[function](past, argument)[now]
+        return found
+
+    def _expected_w(self) -> Numbers:
+        device, commanded = self.rows.device, self.column("commanded_pct")
+        fleet = self.fleet
+        low_pct, full_w = fleet.min_dim_pct[device], fleet.nominal_w[device]
+        low_w = np.minimum(fleet.min_w[device], full_w)
+        share = np.clip((commanded - low_pct) / np.maximum(100.0 - low_pct, 1.0), 0.0, 1.0)
+        return np.where(commanded < low_pct, 0.0, low_w + (full_w - low_w) * share)
+
+    def _commanded_pct(self) -> Numbers:
+        told = self.column("dim_pct")
+        missing = np.isnan(told)
+        return np.where(missing, self.told.dim_pct, told) if missing.any() else told
+
+
+class SomeInputs(Inputs):
+    """Some rows of a piece whose memories have been advanced already."""
+
+    def __init__(self, whole: Inputs, chosen: NDArray[np.int64]) -> None:
+        self.whole = whole
+        self.chosen = chosen
+        self.rows = whole.rows.take(chosen, values=())
+        self.fleet, self.nights = whole.fleet, whole.nights
+        self._columns: dict[str, Numbers] = {}
+
+    def _make(self, name: str) -> Numbers:
+        known = self.whole.known(name)
+        if known is not None:
+            return known[self.chosen]
+        if name in DERIVED or name in self.fleet.attributes:
+            return super()._make(name)
+        return self.whole.rows.column(name)[self.chosen]
+
+    def same_s(self, values: tuple[str, ...]) -> Numbers:
+        """f8[k]: for how long these values have been identical."""
+        return self.whole.same_s(values)[self.chosen]
+
+    def call(self, function: str, name: str, argument: float) -> Numbers:
+        """f8[k]: a function of what was before."""
+        return self.whole.call(function, name, argument)[self.chosen]
+
+
+DERIVED: dict[str, Callable[[Inputs], Numbers]] = {
+    "commanded_pct": Inputs._commanded_pct,
+    "profile_pct": lambda inputs: inputs.told.dim_pct,
+    "steady_s": lambda inputs: inputs.told.since_step_s,
+    "switch_s": lambda inputs: inputs.told.to_step_s,
+    "expected_w": Inputs._expected_w,
+    "full_w": lambda inputs: inputs.fleet.nominal_w[inputs.rows.device],
+    "frozen_s": lambda inputs: inputs.same_s(FROZEN),
+    "sun_deg": lambda inputs: inputs.nights.sun_deg(inputs.rows.device, inputs.rows.t_ms),
+    "hour_h": lambda inputs: local_hour(inputs.rows.t_ms),
+}
+
+
+def _delta(past: Past, argument: float) -> Numbers:
+    return past.value - past.back(1)[0]
+
+
+def _rate(past: Past, argument: float) -> Numbers:
+    value, t_ms = past.back(1)
+    with np.errstate(all="ignore"):
+        found: Numbers = (past.value - value) / ((past.t_ms - t_ms) / HOUR_MS)
+    return found
+
+
+def _gap(past: Past, argument: float) -> Numbers:
+    _, t_ms = past.back(1)
+    found: Numbers = np.where(t_ms == NEVER_MS, np.nan, (past.t_ms - t_ms) / 1000.0)
+    return found
+
+
+def _median(past: Past, argument: float) -> Numbers:
+    window = np.stack([past.value, *(past.back(back)[0] for back in range(1, int(argument)))])
+    window.sort(axis=0)  # what is not known goes to the end
+    known = np.sum(~np.isnan(window), axis=0)
+    middle = np.arange(len(past.value))
+    found: Numbers = (window[(known - 1) // 2, middle] + window[known // 2, middle]) / 2
+    return found
+
+
+def _changed(past: Past) -> NDArray[np.bool_]:
+    before, _ = past.back(1)
+    changed: NDArray[np.bool_] = (past.row < 0) | np.isnan(before) | (before != past.value)
+    return changed
+
+
+def _age(past: Past, argument: float) -> Numbers:
+    newest = np.maximum.accumulate(np.where(_changed(past), np.arange(len(past.row)), 0))
+    age_s: Numbers = (past.t_ms - past.t_ms[newest]) / 1000.0
+    return age_s
+
+
+def _changes(past: Past, span_s: float) -> Numbers:
+    if not len(past.row):
+        return np.zeros(0)
+    before, _ = past.back(1)
+    count = np.cumsum(_changed(past) & ~np.isnan(before))
+    origin, span_ms = int(past.t_ms.min()), int(span_s * 1000)
+    width = int(past.t_ms.max()) - origin + span_ms + 2
+    key = past.device * width + (past.t_ms - origin)
+    first = np.searchsorted(key, np.maximum(key - span_ms, past.device * width), side="right")
+    found: Numbers = (count - np.append(0, count)[first]).astype(np.float64)
+    return found
+
+
+CALLS: dict[str, Callable[[Past, float], Numbers]] = {
+    "delta": _delta,
+    "rate": _rate,
+    "gap": _gap,
+    "age": _age,
+    "changes": _changes,
+    "median_of": _median,
+}

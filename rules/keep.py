@@ -1,0 +1,156 @@
+"""The judgement's whole state as columns and one text, so that a snapshot and what follows it give the same again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.blame import Blame
+from rules.change import Down
+from rules.episodes import Episode, Line
+from rules.events import Event
+from rules.judgement import Judgement
+from rules.memory import arrays_of
+from rules.rows import Rows
+
+Columns = dict[str, NDArray[Any]]
+
+
+def columns_of(judgement: Judgement) -> Columns:
+    """The state as columns by name; take it back with `take_back`."""
+    columns: Columns = {}
+    for name, judge in judgement.court.judges.items():
+        columns |= _prefixed(f"judge.{name}.", judge.state())
+    for name, memory in judgement.court.memories.every().items():
+        columns |= _prefixed(f"memory.{name}.", memory.arrays())
+    absence = judgement.absence
+    for name, part in (("hearing", absence.hearing), ("receivers", absence.receivers)):
+        columns |= _prefixed(f"{name}.", arrays_of(part))
+    clock = absence.clock
+    columns |= {"clock.ons": clock.ons, "clock.was_powered": clock.was_powered}
+    # What the listening clock says means nothing under another inventory; how long each has been waited for does.
+    columns["hearing.listened_s"] = clock.now_s - absence.hearing.listened_s
+    columns["hearing.ons"] = clock.ons_now - absence.hearing.ons
+    columns |= _prefixed("heard.", _rows_as_columns(judgement.heard))
+    columns["late.last_ms"] = judgement.late.last_ms
+    return {**columns, "told": np.frombuffer(json.dumps(_told(judgement)).encode(), dtype=np.uint8)}
+
+
+def take_back(judgement: Judgement, columns: Mapping[str, NDArray[Any]]) -> None:
+    """Become what `columns_of` gave; the judgement has today's rules and an inventory with the same numbers.
+
+    A rule that is new, or of another kind than it was, begins without a past. Raises KeyError or ValueError for what is
+    no state.
+    """
+    told = json.loads(columns["told"].tobytes())
+    for name, judge in judgement.court.judges.items():
+        state = _without(columns, f"judge.{name}.")
+        if state and told["kinds"].get(name) == judge.rule.kind:
+            judge.restore(state)
+    for name, memory in judgement.court.memories.every().items():
+        _put(memory.memory, _without(columns, f"memory.{name}."))
+    absence = judgement.absence
+    _put(absence.hearing, _without(columns, "hearing."))
+    _put(absence.receivers, _without(columns, "receivers."))
+    receivers = absence.receivers
+    receivers.anybody_ms, receivers.due_of_all, receivers.from_ms, receivers.anybody_spoke = told["receivers"]
+    if len(columns["clock.ons"]) == len(absence.clock.ons):
+        absence.clock.ons, absence.clock.was_powered = columns["clock.ons"], columns["clock.was_powered"]
+    clock, hearing = absence.clock, absence.hearing
+    clock.blind_s = told["blind_s"]
+    clock.look()
+    hearing.listened_s = clock.now_s[: len(hearing.listened_s)] - hearing.listened_s
+    hearing.ons = (clock.ons_now[: len(hearing.ons)] - hearing.ons).astype(np.int32)
+    absence.silent = {int(device): (rule, since) for device, rule, since in told["silent"]}
+    absence.down = {subject: Down(rule, since, absence.members(subject)) for subject, rule, since in told["down"]}
+    absence.forget_explained()
+    for rule in judgement.overdue:
+        rule.restore(told["overdue"].get(rule.rule.name, []))
+    judgement.late.last_ms = columns["late.last_ms"].copy()
+    judgement.late.begin_anew(told["ticked_ms"])
+    judgement.heard = _rows_from(_without(columns, "heard."))
+    _blame_from(judgement.blame, told)
+    judgement.blame.covered = absence.covered()
+
+
+def _told(judgement: Judgement) -> dict[str, Any]:
+    absence, blame = judgement.absence, judgement.blame
+    receivers = absence.receivers
+    return {
+        "ticked_ms": judgement.ticked_ms,
+        "overdue": {rule.rule.name: rule.state() for rule in judgement.overdue},
+        "kinds": {name: judge.rule.kind for name, judge in judgement.court.judges.items()},
+        "versions": {name: rule.version for name, rule in judgement.rules.items()},
+        "receivers": [receivers.anybody_ms, receivers.due_of_all, receivers.from_ms, receivers.anybody_spoke],
+        "blind_s": absence.clock.blind_s,
+        "silent": [[device, rule, since] for device, (rule, since) in sorted(absence.silent.items())],
+        "down": [[subject, down.rule, down.since_ms] for subject, down in sorted(absence.down.items())],
+        "episodes": [_episode(one) for _, one in sorted(blame.episodes.items())],
+        "waiting": sorted(blame.waiting),
+        "well": sorted(blame.well),
+        "suspected": sorted(blame.suspected),
+        "stirring": [[*key, sorted(those.items())] for key, those in sorted(blame.stirring.items()) if those],
+        "lines": [
+            [*key, line.since_ms, sorted(line.members), line.at_first, line.quiet_ms]
+            for key, line in sorted(blame.lines.items())
+        ],
+    }
+
+
+def _episode(one: Episode) -> list[Any]:
+    event = one.event
+    values = {name: None if np.isnan(value) else value for name, value in event.values.items()}
+    seen = [event.known_ms, event.rule, event.device, event.what, event.t_ms, event.received_ms, event.since_ms, values]
+    return [seen, one.told, one.line, one.not_before_ms]
+
+
+def _blame_from(blame: Blame, told: Mapping[str, Any]) -> None:
+    """Episodes of rules that are no more are left out: the database's are closed when the journal has been read."""
+    blame.episodes, blame.lines, blame.stirring = {}, {}, {}
+    for seen, is_told, line, not_before_ms in told["episodes"]:
+        values = {name: np.nan if value is None else value for name, value in seen[7].items()}
+        known_ms, rule, device, what, t_ms, received_ms, since_ms = seen[:7]
+        event = Event(known_ms, rule, device, what, t_ms, received_ms, since_ms, values)
+        if event.rule in blame.rules:
+            blame.episodes[event.rule, event.device] = Episode(event, is_told, line, not_before_ms)
+    blame.waiting = {(rule, device) for rule, device in told["waiting"] if (rule, device) in blame.episodes}
+    blame.well = {(rule, device) for rule, device in told["well"]}
+    blame.suspected = {(rule, device) for rule, device in told["suspected"]}
+    for rule, subject, those in told["stirring"]:
+        blame.stirring[rule, subject] = dict(those)
+    for rule, subject, since_ms, members, at_first, quiet_ms in told["lines"]:
+        if rule in blame.rules:
+            blame.lines[rule, subject] = Line(since_ms, {(name, one) for name, one in members}, at_first, quiet_ms)
+
+
+def ticked_ms(columns: Mapping[str, NDArray[Any]]) -> int:
+    """The instant of the last tick in a state."""
+    return int(json.loads(columns["told"].tobytes())["ticked_ms"])
+
+
+def _rows_as_columns(rows: Rows) -> Columns:
+    fixed = {"device": rows.device, "t_ms": rows.t_ms, "received_ms": rows.received_ms}
+    return {**fixed, **_prefixed("value.", dict(rows.values)), **_prefixed("text.", dict(rows.texts))}
+
+
+def _rows_from(columns: Columns) -> Rows:
+    values, texts = _without(columns, "value."), _without(columns, "text.")
+    return Rows(columns["device"], columns["t_ms"], columns["received_ms"], values, texts)
+
+
+def _prefixed(prefix: str, columns: Mapping[str, NDArray[Any]]) -> Columns:
+    return {prefix + name: column for name, column in columns.items()}
+
+
+def _without(columns: Mapping[str, NDArray[Any]], prefix: str) -> Columns:
+    return {name.removeprefix(prefix): column for name, column in columns.items() if name.startswith(prefix)}
+
+
+def _put(part: object, columns: Columns) -> None:
+    for name, column in columns.items():
+        if hasattr(part, name):
+            setattr(part, name, column.copy())

@@ -1,0 +1,123 @@
+"""Samples that come after younger ones of the same device: history is judged anew, and only the difference is told.
+
+Twice a day the state of all rules is kept. When samples come late, the devices they are from go back to the newest
+state that is older than them, and everything since, late samples and all, is judged again in the order of time. What
+was told and turns out never to have been is ended with that reason; what is now true and goes on begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.court import SAMPLES, WORDS, Court, CourtState
+from rules.events import CALMS, OPENS, REFUTED, STIRS, Event
+from rules.latest import grown
+from rules.rows import NO_ROWS, Rows
+
+KEEP_EVERY_MS = 12 * 3_600_000
+KEPT = 2
+NEVER_MS = -1
+History = Callable[[NDArray[np.int64], NDArray[np.int64], int], Rows]
+"""(devices i8[d], after i8[d] Unix ms, known until): all samples of these devices after those instants that were known
+by then, sorted by device and time."""
+May = Callable[[Rows], NDArray[np.bool_]]
+
+
+def no_history(devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: int) -> Rows:
+    """Nothing is kept."""
+    return NO_ROWS
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The state at an instant, and `last_ms` i8[n] the newest sample judged of each device."""
+
+    state: CourtState
+    last_ms: NDArray[np.int64]
+
+
+class Late:
+    """`last_ms` i8[n] the newest sample judged of each device · `ignored` how many came too late for anything."""
+
+    def __init__(self, court: Court, history: History) -> None:
+        self.court = court
+        self.history = history
+        self.last_ms = np.zeros(0, dtype=np.int64)
+        self.kept: list[Kept] = []
+        self.kept_ms = NEVER_MS
+        self.ignored = 0
+
+    def grow(self, devices: int) -> None:
+        """Room for so many devices."""
+        self.last_ms = grown(self.last_ms, devices, NEVER_MS)
+
+    def keep(self, at_ms: int) -> None:
+        """Keep the state when its time has come."""
+        if at_ms - self.kept_ms >= KEEP_EVERY_MS or self.kept_ms == NEVER_MS:
+            self.kept_ms = at_ms
+            self.kept = [*self.kept[-(KEPT - 1) :], Kept(self.court.state(), self.last_ms.copy())]
+
+    def begin_anew(self, at_ms: int) -> None:
+        """After a restart: only what is younger than now can be judged again."""
+        self.kept, self.kept_ms = [], NEVER_MS
+        self.keep(at_ms)
+
+    def note(self, rows: Rows) -> None:
+        """These have been judged, in their order."""
+        if not len(rows):
+            return
+        last = np.append(rows.starts[1:], len(rows)) - 1
+        self.last_ms[rows.present] = np.maximum(self.last_ms[rows.present], rows.t_ms[last])
+
+    def is_late(self, rows: Rows) -> NDArray[np.bool_]:
+        """bool[k]: which come after a younger one, or are said for the second time."""
+        found: NDArray[np.bool_] = rows.t_ms <= self.last_ms[rows.device]
+        return found
+
+    def again(self, rows: Rows, may: May, until_ms: int) -> list[Event]:
+        """Judge the devices of these rows anew, some of which are late; what is different now."""
+        late = self.is_late(rows)
+        devices = np.unique(rows.device[late])
+        oldest_ms = np.full(len(devices), np.iinfo(np.int64).max)
+        np.minimum.at(oldest_ms, np.searchsorted(devices, rows.device[late]), rows.t_ms[late])
+        said = rows.take(np.flatnonzero(late))
+        found = self.court.take(said, may(said), what=WORDS)
+        for kept in reversed(self.kept):
+            last_ms = grown(kept.last_ms, len(self.last_ms), NEVER_MS)
+            here = last_ms[devices] < oldest_ms
+            found += self._from(kept, devices[here], last_ms[devices[here]], may, until_ms)
+            devices, oldest_ms = devices[~here], oldest_ms[~here]
+        self.ignored += int(np.isin(rows.device[late], devices).sum())
+        left = rows.take(np.flatnonzero(~late & np.isin(rows.device, devices)))
+        found += self.court.take(left, may(left))
+        self.note(rows)
+        return found
+
+    def _from(
+        self, kept: Kept, devices: NDArray[np.int64], after_ms: NDArray[np.int64], may: May, until_ms: int
+    ) -> list[Event]:
+        if not len(devices):
+            return []
+        judges = self.court.judges
+        before = {name: judge.open_on(devices) for name, judge in judges.items()}
+        rows = self.history(devices, after_ms, until_ms)
+        self.court.put(devices, kept.state)
+        events = self.court.take(rows, may(rows), what=SAMPLES)
+        newest: dict[tuple[str, int, bool], Event] = {}
+        for event in sorted(events, key=lambda one: (one.t_ms, one.known_ms)):
+            newest[event.rule, event.device, event.what in (STIRS, CALMS)] = event
+        found = [event for (_, _, is_unrest), event in newest.items() if is_unrest]
+        for name, judge in judges.items():
+            after = judge.open_on(devices)
+            found += [_ended(name, device, until_ms) for device in sorted(before[name] - after)]
+            opened = [newest.get((name, device, False)) for device in sorted(after - before[name])]
+            found += [event for event in opened if event is not None and event.what == OPENS]
+        return found
+
+
+def _ended(rule: str, device: int, at_ms: int) -> Event:
+    return Event(at_ms, rule, device, REFUTED, at_ms, at_ms, 0, {})
