@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api.pages import device, legal, map, parking, sign_in, sos, start, static_files, yard
+from api.pages import device, legal, map, parking, rules, sign_in, sos, start, static_files, why, yard
 from api.route import HTML, Policy, Route
 
 FORM = "application/x-www-form-urlencoded"
@@ -15,6 +15,10 @@ PAGES: tuple[Route, ...] = (
     Route("GET", "/karte", map.map_page, Policy.OPEN, media=HTML, shown=False),
     Route("GET", "/karte/geraete.json", map.map_data, Policy.OPEN, shown=False),
     Route("GET", "/geraet/{device_id}", device.device_page, Policy.SIGNED_IN, media=HTML, shown=False),
+    Route("GET", "/geraet/{device_id}/warum", why.why_page, Policy.TICKETS, media=HTML, shown=False),
+    Route("GET", "/regeln", rules.rules_page, Policy.TICKETS, media=HTML, shown=False),
+    Route("GET", "/regeln/{rule}", rules.rule_page, Policy.TICKETS, media=HTML, shown=False),
+    Route("POST", "/regeln/{rule}", rules.try_rule, Policy.ADMIN, media=HTML, takes=FORM, shown=False),
     Route("GET", "/bauhof", yard.yard_page, Policy.TICKETS, media=HTML, shown=False),
     Route("GET", "/bauhof/{ticket_id}", yard.ticket_page, Policy.TICKETS, media=HTML, shown=False),
     Route("POST", "/bauhof/{ticket_id}/{action}", yard.act, Policy.TICKETS_WORK, media=HTML, takes=FORM, shown=False),

@@ -20,7 +20,7 @@ from deploy.credentials import load_or_create
 from deploy.demo_console import Reporter, welcome
 from deploy.demo_folder import claim, clear
 from deploy.demo_people import Person, create_accounts, people
-from deploy.demo_script import BEFORE_DUSK_MS, Author, Script, dusk_of_today_ms, next_dusk_ms, write_region
+from deploy.demo_script import BEFORE_DUSK_MS, RULES, Author, Script, dusk_of_today_ms, next_dusk_ms, write_region
 from deploy.demo_script import region_settings as settings_of
 from deploy.options import LOOPBACK, Options, keep_to_ourselves, make_folder, require_free_port
 from deploy.output import EXIT_OK, BadInput, say, tell, tell_json
@@ -28,6 +28,7 @@ from deploy.serving import StopRequest
 from deploy.supervisor import Part, Supervisor
 from deploy.up import addresses_of, announcer, locked, parts_of, stop_order, tended, with_ports
 from firmware_sim.region import Region, generate
+from rules.process import RULES_FOLDER
 
 START_S = 12
 """How long the platform takes to start; the fleet is to speak a little before dusk."""
@@ -125,6 +126,7 @@ class Demo:
         region.write_csv(self.folder / "inventory.csv", self.folder / "sites.csv")
         write_region(self.folder / "region.toml", settings)
         script.write_faults(self.folder / "faults.csv")
+        (make_folder(self.options.data / RULES_FOLDER) / "demo.toml").write_text(RULES, encoding="utf-8")
         return script, region
 
     def _begin(self, supervisor: Supervisor, script: Script, region: Region) -> None:

@@ -37,6 +37,19 @@ CIRCUIT_DOWN = (30, 3.5)
 BAYS_STUCK = (15, 60)
 PRESSES = (100, 260, 900)
 GATEWAY_DOWN = (300, 1.5)
+RULES = """# In this region hardly a message is lost: six missing ones are silence, whatever another radio may need.
+
+[rule.silent]
+title_de = "Meldet sich nicht"
+kind = "absence"
+select = 'kind != "gateway"'
+params = { false_per_year = 0.001, misses_min = 4, misses_max = 6 }
+inhibited_by = ["circuit_down", "phase_down", "gateway_down"]
+priority = "low"
+talq = "communicationFailure"
+status = "ok"
+sentence_de = "Alle {interval_s} meldet es sich sonst; seither fehlen mehr als {misses} Meldungen in Folge."
+"""
 DAY_BURNERS = (480, 540)
 
 
@@ -64,7 +77,7 @@ class Script:
 
 
 def region_settings(lamps: int) -> Settings:
-    """The region's sizes; losses are rare and short, so that silence tells something within the hour."""
+    """The region's sizes; losses are rare and short, so that silence tells something soon (see RULES)."""
     radio = Radio(loss=0.002, lorawan_loss=0.01, burst_messages=1.0, dropout=0.0001)
     return replace(Settings(), sizes=Sizes(lamps=lamps), radio=radio, life=Life(presses_per_button_day=0.0))
 

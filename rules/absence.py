@@ -46,6 +46,7 @@ class Absence:
         self.receivers = Receivers(words)
         self.down: dict[str, Down] = {}
         self.silent: dict[int, tuple[str, int]] = {}
+        self.was_deaf = False
 
     def refresh(self, fleet: Fleet, topology: Topology, nights: Nights, judged: Flags, now_ms: int) -> None:
         """Take in an inventory; `judged` bool[n]: who has promised to speak and is in service."""
@@ -59,6 +60,9 @@ class Absence:
         self.hearing.listened_s[: len(waited_s)] = self.clock.now_s[: len(waited_s)] - waited_s
         self.hearing.ons[: len(waited_s)] = self.clock.ons_now[: len(waited_s)]
         self.receivers.begin(now_ms)
+        self.receiver_of = np.array(
+            [self.words.of(one.device_id) if one.kind == "gateway" else NONE for one in fleet.devices], dtype=np.int32
+        )
         self.down = {
             subject: Down(down.rule, down.since_ms, self.members(subject)) for subject, down in self.down.items()
         }
@@ -70,7 +74,7 @@ class Absence:
             return
         self.hearing.take(rows, self.clock, self.interval_s, ~self.explained())
         self.interval_s = self.hearing.interval_s(self.promised_s)
-        self.receivers.take(rows)
+        self.receivers.take(rows, self.receiver_of)
         self._explained = None
 
     # -- ticks -------------------------------------------------------------------------------------------------------
@@ -88,6 +92,11 @@ class Absence:
         deaf = not hears or self.receivers.all_deaf
         if deaf:
             self.clock.deaf((now_ms - before_ms) / 1000.0)
+            self.hearing.excused[:] = True
+        elif self.was_deaf:  # everybody has a full time again to be heard
+            self.hearing.grant(np.ones(len(self.fleet), dtype=np.bool_), self.clock)
+            self.receivers.away(now_ms)
+        self.was_deaf = deaf
         yield from self._receivers(now_ms, deaf)
         yield from self._platform(now_ms, deaf and hears)
         if deaf:
@@ -102,6 +111,7 @@ class Absence:
         seconds = (until_ms - self.clock.now_ms) / 1000.0
         self.clock.advance(until_ms)
         self.clock.deaf(seconds)
+        self.hearing.excused[:] = True
         self.receivers.away(until_ms)
 
     def explained(self) -> Flags:
@@ -134,9 +144,16 @@ class Absence:
     def _below(self, subject: str, down: Down) -> Flags:
         if down.members is not None:
             return down.members
-        receiver = self.words.number.get(subject.removeprefix("gateway:"), NONE - 1)
+        return self._of_receiver(subject) & (self.hearing.heard_ms <= down.since_ms)
+
+    def _of_receiver(self, subject: str) -> Flags:
+        """bool[n]: the devices that speak through a receiver, and itself where it is one of them."""
+        name = subject.removeprefix("gateway:")
+        receiver, itself = self.words.number.get(name, NONE - 1), self.fleet.number.get(name)
         its: Flags = (self.hearing.home == receiver) | (self.hearing.through == receiver)
-        return its & (self.hearing.heard_ms <= down.since_ms)
+        if itself is not None:
+            its[itself] = True
+        return its
 
     def members(self, subject: str) -> Flags | None:
         """bool[n]: who hangs on a line; None for a receiver."""
@@ -267,5 +284,6 @@ class Absence:
         down = self.down.pop(subject)
         below = self._below(subject, down)
         self._explained = None
-        self.hearing.grant(below, self.clock)
+        # Who has been heard again with what was kept for him has no more to say than the others yet.
+        self.hearing.grant(below if down.members is not None else self._of_receiver(subject), self.clock)
         return Change(down.rule, subject, False, down.since_ms, now_ms, tuple(np.flatnonzero(below).tolist()), {})

@@ -23,6 +23,7 @@ from rules.episodes import Episode, Line
 from rules.events import CALMS, CLOSES, OPENS, REFUTED, Event
 from rules.fleet import NONE, Fleet
 from rules.records import Evidence
+from rules.rows import ALLOWANCE_MS
 from rules.spec import Rule
 from rules.topology import Topology
 
@@ -102,7 +103,8 @@ class Blame:
             device = key[1]
             if key in self.well:
                 continue
-            if last_ms[device] < self.episodes[key].not_before_ms:
+            is_known = last_ms[device] + ALLOWANCE_MS <= now_ms  # else what it said may be about to end this
+            if last_ms[device] < self.episodes[key].not_before_ms or not is_known:
                 continue
             if now_ms - last_ms[device] <= LATELY_INTERVALS * self.fleet.interval_ms[device]:
                 yield from self._tell(self.rules[key[0]], key, now_ms, int(late_ms[device]))

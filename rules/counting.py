@@ -75,7 +75,8 @@ class CountJudge:
         before = self._before(here)
         was_off, last_ms = np.append(False, off[:-1]), np.append(0, t_ms[:-1])
         was_off[begin], last_ms[begin] = before["off"], np.where(before["last_ms"] < 0, t_ms[begin], before["last_ms"])
-        changed = (off != was_off) & (t_ms - last_ms <= self.max_gap_ms[device])
+        # Who was on may have no state, so nobody knows since when: only going on again may come too late to count.
+        changed = (off != was_off) & (off | (t_ms - last_ms <= self.max_gap_ms[device]))
         place = np.cumsum(first) - 1
         changes = _Changes(place, t_ms, changed, before["changed_ms"])
         opens = np.zeros(len(row), dtype=np.bool_)
@@ -95,7 +96,8 @@ class CountJudge:
             "changed_ms": changes.kept,
         }
         self._keep(after, newest_ms[last])
-        quiet = ~off & (newest_ms != NEVER_MS) & (t_ms - newest_ms >= self.within_ms[device])
+        quiet = (newest_ms != NEVER_MS) & (t_ms - newest_ms >= self.within_ms[device])
+        quiet &= last_ms - newest_ms < self.within_ms[device]  # said once
         stirs = np.zeros(len(row), dtype=np.bool_)
         stirs[changes.row] = changes.second_ms <= self.within_ms[device[changes.row]]
         unrest = np.flatnonzero(quiet | stirs)

@@ -17,9 +17,10 @@ from rules.evaluate import kept_argument
 from rules.events import Event
 from rules.expression import Call, Name, names, walk
 from rules.fleet import Fleet
-from rules.inputs import FROZEN, Inputs, Memories
-from rules.inputs import Call as Kept
+from rules.inputs import Inputs
 from rules.judges import Judge, StateJudge
+from rules.memories import FROZEN, Memories
+from rules.memories import Call as Kept
 from rules.memory import aside
 from rules.nightly import NightJudge
 from rules.nights import Nights

@@ -17,6 +17,7 @@ from core.inventory import Snapshot
 from rules.backtest import Pieces, Table
 from rules.counting import CountJudge
 from rules.court import Court
+from rules.edges import Edge
 from rules.evaluate import TRUE, compile_truth, selects
 from rules.events import Event
 from rules.explain_silence import silence_of
@@ -31,10 +32,9 @@ from rules.late import Late
 from rules.nightly import SAMPLES_MIN, SCALE, NightJudge
 from rules.rows import Rows, Words
 from rules.rule_columns import RuleColumns
-from rules.sentences import quantity
 from rules.source_text import source_of
 from rules.spec import Rule
-from rules.terms import Terms
+from rules.terms import Terms, param_words
 from rules.windows import Muted, Window
 
 Learned = Mapping[str, Mapping[str, Any]]
@@ -139,15 +139,23 @@ def explain(
     for name, held in (learned or {}).items():
         if name in court.memories.every():
             court.memories.every()[name].put_one(number, held)
-    if len(pieces.order):
-        for piece_end_ms, rows in pieces.each(at_ms):
-            edges += judgement.advance(_known(rows, at_ms), piece_end_ms)
-    looked = Looked(rule, number, at_ms, judgement, edges)
-    found = _told(looked, court)
     if not len(pieces.order):
-        return found
+        return _told(Looked(rule, number, at_ms, judgement, edges), court)
+    edges += _judged(judgement, pieces, at_ms)
+    found = _told(Looked(rule, number, at_ms, judgement, edges), court)
     readings = int((fleet.numbers(table.device_ids)[table.device] == number).sum())
     return replace(found, readings=readings, from_ms=begin_ms)
+
+
+def _judged(judgement: Judgement, pieces: Pieces, at_ms: int) -> list[Edge]:
+    """Go through the history as a backtest does; what came after the last tick was heard, too."""
+    edges: list[Edge] = []
+    for piece_end_ms, rows in pieces.each(at_ms):
+        edges += judgement.advance(_known(rows, at_ms), piece_end_ms)
+    judgement.absence.take(judgement.heard)
+    for one in judgement.overdue:
+        one.take(judgement.heard)
+    return edges
 
 
 def _known(rows: Rows, at_ms: int) -> Rows:
@@ -195,8 +203,9 @@ def _covers(muted: Muted, number: int, at_ms: int) -> bool:
 def origins_of(rule: Rule, looked: Looked) -> tuple[Origin, ...]:
     """The parameters as they hold for the device."""
     resolved = rule.resolved(looked.judgement.fleet.devices[looked.number], today_of(looked.at_ms))
+    units = {name: param.unit for name, param in rule.params.items()}
     return tuple(
-        Origin(name, one.value, rule.params[name].unit, one.origin, quantity(one.value, name, rule.params[name].unit))
+        Origin(name, one.value, units[name], one.origin, param_words(name, one.value, units[name]))
         for name, one in resolved.items()
     )
 

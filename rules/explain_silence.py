@@ -23,7 +23,9 @@ def silence_of(rule: Rule, judgement: Judgement, number: int, at_ms: int) -> Sil
     """None for a rule that is not about absence."""
     overdue = next((one for one in judgement.overdue if one.rule.name == rule.name), None)
     if overdue is not None:
-        last_ms, after_s = int(overdue.last_ms[number]), rule.after.seconds
+        last_ms, after_s = overdue.last_ms.get(number), rule.after.seconds
+        if last_ms is None:
+            return None
         return Silence(last_ms, after_s, (at_ms - last_ms) / 1000.0 / after_s, 1.0)
     if rule.name not in ABSENCE_RULES:
         return None

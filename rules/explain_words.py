@@ -183,7 +183,8 @@ def _of_silence(found: Explanation, rule: Rule, silence: Silence) -> Said:
 def _missing(found: Explanation, silence: Silence) -> str:
     head = "Noch nicht" if silence.missed >= 1 else "Nicht ausgelöst"
     heard = "nie" if silence.heard_ms is None else f"zuletzt {_when(silence.heard_ms, found)}"
-    missing = "es fehlt keine Meldung" if silence.missed < 1 else f"seither fehlen {_messages(silence.missed)}"
+    missing = "es fehlt keine Meldung" if silence.missed < 1 else f"seither fehlt {_messages(silence.missed)}"
+    missing = missing if silence.missed < 2 else missing.replace("fehlt", "fehlen")
     own = f"unter {number(silence.messages)} Meldungen dieses Geräts waren {number(silence.bursts)} längere Lücken"
     most = number(silence.allowed or 0)
     return f"{head}: gehört {heard}; {missing}. Bis zu {most} in Folge können an seinem Funk liegen ({own})."

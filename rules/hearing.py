@@ -48,7 +48,8 @@ class Hearing:
     `seen`, `gaps`, `excess` u4[n] messages, bursts after them, messages missed in bursts beyond three ·
     `long` i8[2] the fleet's long bursts and messages in them beyond eight ·
     `home` i4[n] the usual receiver, -1 = unknown, `through` i4[n] the one that heard it last, `strange` u1[n] messages
-    in a row through others · `stretched` bool[n] it saves its battery and may speak less often.
+    in a row through others · `stretched` bool[n] it saves its battery and may speak less often ·
+    `excused` bool[n] something kept it from us since, so its gap tells nothing of its radio.
     """
 
     def __init__(self) -> None:
@@ -64,6 +65,7 @@ class Hearing:
         self.through = np.zeros(0, dtype=np.int32)
         self.strange = np.zeros(0, dtype=np.uint8)
         self.stretched = np.zeros(0, dtype=np.bool_)
+        self.excused = np.zeros(0, dtype=np.bool_)
 
     def grow(self, fleet: Fleet, clock: ListeningClock, now_ms: int) -> None:
         """Room for all devices; new ones are waited for from now on."""
@@ -74,6 +76,7 @@ class Hearing:
         self.home = grown(self.home, length, NONE)
         self.through = grown(self.through, length, NONE)
         self.stretched = grown(self.stretched, length, False)
+        self.excused = grown(self.excused, length, False)
         new = np.arange(before, length)
         self.listened_s = np.concatenate((self.listened_s, clock.at(new, np.full(len(new), now_ms))))
         self.ons[new] = clock.ons_of(new)
@@ -112,7 +115,8 @@ class Hearing:
         waited_s = listened_s - self.listened_s[device]
         waited_s -= (clock.ons_of(device) - self.ons[device]) * (interval + JOIN_S)
         missing = np.rint(waited_s / interval) - 1.0
-        told = (self.heard_ms[device] != NEVER_MS) & counts[device] & (missing < GAP_MAX)
+        told = (self.heard_ms[device] != NEVER_MS) & counts[device] & ~self.excused[device] & (missing < GAP_MAX)
+        self.excused[device] = False
         burst = told & (missing >= TAIL)
         self.seen[device] += told
         self.gaps[device] += burst
@@ -143,6 +147,7 @@ class Hearing:
 
     def grant(self, devices: NDArray[np.bool_], clock: ListeningClock) -> None:
         """Begin to wait anew for these (bool[n]): what kept them from us has ended only now."""
+        self.excused |= devices
         self.listened_s = np.where(devices, np.maximum(self.listened_s, clock.now_s), self.listened_s)
         self.ons = np.where(devices, clock.ons_now, self.ons).astype(np.int32)
 
@@ -188,11 +193,13 @@ class Hearing:
 
 class ListeningClock:
     """Seconds in which a device had power and we could hear it. It stands still by day for a lamp on a switched line,
-    and for all while we are deaf; so silence is only counted where somebody could have spoken.
+    and for all while we are deaf; so silence is only counted where somebody could have spoken. `blind_s` for how long
+    we were deaf in all, `blind_ms` begin and end of the last time.
     """
 
     def __init__(self) -> None:
         self.blind_s = 0.0
+        self.blind_ms = (NEVER_MS, NEVER_MS)
         self.ons = np.zeros(0, dtype=np.int32)
         self.was_powered = np.zeros(0, dtype=np.bool_)
         self.told_s = np.zeros(0)
@@ -225,14 +232,19 @@ class ListeningClock:
     def deaf(self, seconds: float) -> None:
         """We could not hear anybody for so long."""
         self.blind_s += seconds
+        begin_ms = self.now_ms - int(seconds * MS_PER_S)
+        self.blind_ms = self.blind_ms[0] if self.blind_ms[1] == begin_ms else begin_ms, self.now_ms
         self.look()
 
     def at(self, device: NDArray[np.int64], t_ms: NDArray[np.int64]) -> NDArray[np.float64]:
         """f8[k]: the clock of these devices at these instants, as far as is known now."""
-        found = (t_ms - ORIGIN_MS) / MS_PER_S - self.blind_s
+        begin_ms, end_ms = self.blind_ms
+        after_s = np.maximum(end_ms - np.maximum(t_ms, begin_ms), 0) / MS_PER_S
+        blind_s = self.blind_s - after_s  # so far at each instant: of what came before we were deaf nothing is lost
+        found: NDArray[np.float64] = (t_ms - ORIGIN_MS) / MS_PER_S - blind_s
         if self.switched.any():
             by_night = np.flatnonzero(self.switched[device])
-            found[by_night] = self.nights.powered_s_of(device[by_night], t_ms[by_night]) - self.blind_s
+            found[by_night] = self.nights.powered_s_of(device[by_night], t_ms[by_night]) - blind_s[by_night]
         return found
 
     def ons_of(self, device: NDArray[np.int64]) -> NDArray[np.int32]:

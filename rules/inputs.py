@@ -2,82 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.kinds import KIND_NUMBER, VALUES
-from rules.fleet import Fleet
+from core.kinds import KIND_NUMBER
+from rules.fleet import MIN_W_SHARE, Fleet
 from rules.localtime import local_hour
-from rules.memory import NEVER_MS, LastKnown, Past, Same, Zero
+from rules.memories import FROZEN, Memories, kept_key
+from rules.memory import NEVER_MS, Past
 from rules.nights import Nights, Told
+from rules.nominal import Nominal
 from rules.reference import Reference
 from rules.rows import Rows
-from rules.seats import M, Seated, Seats
-from rules.stays import Stays
+from rules.seats import Seated
 
 Numbers = NDArray[np.float64]
 
-FROZEN = ("voltage_v", "current_a", "power_w")
 SETTLED_S = 900.0
 """Discharge lamps take minutes to run up: what is drawn earlier is no habit. (Shared knowledge, domain A3.)"""
 FROZEN_S = 1500.0
 USUAL_V = (214.0, 246.0)
 """What a choke draws at other voltages is no habit either."""
-CHANGES_KEPT = 16
 HOUR_MS = 3_600_000.0
-Call = tuple[str, str, float]
-
-
-class Memories:
-    """What is remembered of devices for the names and calls that rules use, each memory for those it can be about."""
-
-    def __init__(self, names: Iterable[str], calls: Iterable[Call], values: Iterable[tuple[str, ...]]) -> None:
-        names = set(names)
-        self.seats: dict[str | None, Seats] = {kind: Seats(kind) for kind in (None, "lamp", "parking")}
-        self.frozen = {key: self._for("lamp", Same()) for key in {*values, FROZEN}}
-        self.tilt = self._for("lamp", Zero()) if "tilt_change_deg" in names else None
-        self.reference = self._for("lamp", Reference()) if names & {"reference_w", "value"} else None
-        self.stays = self._for("parking", Stays()) if names & {"usual_stay_s", "stay_s"} else None
-        self.kept = {
-            key: self._for(_only_kind(key[1]), _last_known(*key)) for key in {_kept_key(*call) for call in calls}
-        }
-
-    def _for(self, kind: str | None, memory: M) -> Seated[M]:
-        return Seated(memory, self.seats[kind])
-
-    def refresh(self, fleet: Fleet) -> None:
-        """Take in an inventory."""
-        for seats in self.seats.values():
-            seats.refresh(fleet)
-        for memory in self.every().values():
-            memory.refresh()
-
-    def every(self) -> dict[str, Seated[Any]]:
-        """All memories by name."""
-        found: dict[str, Seated[Any]] = {f"same.{'+'.join(key)}": one for key, one in self.frozen.items()}
-        found |= {f"kept.{'.'.join(map(str, key))}": one for key, one in self.kept.items()}
-        named = {"tilt": self.tilt, "reference": self.reference, "stays": self.stays}
-        return found | {name: one for name, one in named.items() if one is not None}
-
-
-def _only_kind(name: str) -> str | None:
-    """The kind that alone reports a value, where there are seats for it."""
-    kinds = {kind for kind in ("lamp", "parking") if name in VALUES[kind]}
-    return kinds.pop() if len(kinds) == 1 else None
-
-
-def _kept_key(function: str, name: str, argument: float) -> tuple[str, str, int]:
-    if function in ("age", "changes"):
-        return "changes", name, CHANGES_KEPT
-    return "values", name, int(argument) if function == "median_of" else 1
-
-
-def _last_known(what: str, name: str, size: int) -> LastKnown:
-    return LastKnown(size, changes=what == "changes")
 
 
 class Inputs:
@@ -114,8 +64,33 @@ class Inputs:
         if stays is not None and self._concerns(stays) and "occupied" in self.rows.values:
             usual_s, stay_s = stays.memory.take(stays.seats.rows(self.rows), self.rows.column("occupied"))
             self._columns |= {"usual_stay_s": usual_s, "stay_s": stay_s}
+        if self._concerns(memories.nominal) and "power_w" in self.rows.values:
+            self._columns["full_w"] = self._full_w(memories.nominal)
         if reference is not None and self._concerns(reference) and "power_w" in self.rows.values:
             self._columns["reference_w"] = self._reference_w(reference)
+
+    def _full_w(self, nominal: Seated[Nominal]) -> Numbers:
+        """The inventory's nominal power, or what a lamp without one has been seen to draw."""
+        told = self.fleet.nominal_w[self.rows.device]
+        row = np.flatnonzero(np.isnan(told))
+        if not len(row):
+            return told
+        some = self.some(row)
+        with np.errstate(all="ignore"):
+            commanded = some.column("commanded_pct")
+            settled = (commanded >= some.column("min_dim_pct")) & (some.told.since_step_s > SETTLED_S)
+            said = np.where(
+                settled, some.column("power_w") / (MIN_W_SHARE + (1 - MIN_W_SHARE) * some.dim_share()), np.nan
+            )
+        told = told.copy()
+        told[row] = nominal.memory.take(nominal.seats.rows(some.rows), some.night, said)
+        return told
+
+    def dim_share(self) -> Numbers:
+        """f8[k]: how far the commanded step is from the lowest to 100 %, 0..1."""
+        low_pct = self.fleet.min_dim_pct[self.rows.device]
+        share: Numbers = np.clip((self.column("commanded_pct") - low_pct) / np.maximum(100.0 - low_pct, 1.0), 0.0, 1.0)
+        return share
 
     def _reference_w(self, reference: Seated[Reference]) -> Numbers:
         commanded, expected = self.column("commanded_pct"), self.column("expected_w")
@@ -166,7 +141,7 @@ class Inputs:
 
     def call(self, function: str, name: str, argument: float) -> Numbers:
         """f8[k]: a function of what was before."""
-        past = self._pasts.get(_kept_key(function, name, argument))
+        past = self._pasts.get(kept_key(function, name, argument))
         found = np.full(len(self.rows), np.nan)
         if past is None:
             return found
@@ -175,12 +150,11 @@ class Inputs:
         return found
 
     def _expected_w(self) -> Numbers:
-        device, commanded = self.rows.device, self.column("commanded_pct")
-        fleet = self.fleet
-        low_pct, full_w = fleet.min_dim_pct[device], fleet.nominal_w[device]
-        low_w = np.minimum(fleet.min_w[device], full_w)
-        share = np.clip((commanded - low_pct) / np.maximum(100.0 - low_pct, 1.0), 0.0, 1.0)
-        return np.where(commanded < low_pct, 0.0, low_w + (full_w - low_w) * share)
+        device, full_w = self.rows.device, self.column("full_w")
+        low_w = self.fleet.min_w[device]
+        low_w = np.minimum(np.where(np.isnan(low_w), full_w * MIN_W_SHARE, low_w), full_w)
+        is_off = self.column("commanded_pct") < self.fleet.min_dim_pct[device]
+        return np.where(is_off, 0.0, low_w + (full_w - low_w) * self.dim_share())
 
     def _commanded_pct(self) -> Numbers:
         told = self.column("dim_pct")

@@ -165,7 +165,7 @@ class Judgement:
         heard = concat_rows([self.heard, heard])
         first_ms = self.ticked_ms + TICK_MS
         count = max((until_ms - self.ticked_ms) // TICK_MS, 0)
-        tick = np.clip(-((first_ms - heard.own_known_ms) // TICK_MS), 0, count)
+        tick = np.clip(-((first_ms - heard.received_ms) // TICK_MS), 0, count)
         order = np.argsort(tick.astype(np.uint16) if count < 2**16 else tick, kind="stable")
         ends = np.searchsorted(tick[order], np.arange(count), side="right").tolist()
         heard, begin = heard.take(order), 0

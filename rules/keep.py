@@ -18,6 +18,7 @@ from rules.memory import arrays_of
 from rules.rows import Rows
 
 Columns = dict[str, NDArray[Any]]
+RECEIVERS = ("anybody_ms", "due_of_all", "missed_of_all", "from_ms", "spoke_of_all", "has_heard")
 
 
 def columns_of(judgement: Judgement) -> Columns:
@@ -57,11 +58,12 @@ def take_back(judgement: Judgement, columns: Mapping[str, NDArray[Any]]) -> None
     _put(absence.hearing, _without(columns, "hearing."))
     _put(absence.receivers, _without(columns, "receivers."))
     receivers = absence.receivers
-    receivers.anybody_ms, receivers.due_of_all, receivers.from_ms, receivers.anybody_spoke = told["receivers"]
+    for name, value in told["receivers"].items():
+        setattr(receivers, name, value)
     if len(columns["clock.ons"]) == len(absence.clock.ons):
         absence.clock.ons, absence.clock.was_powered = columns["clock.ons"], columns["clock.was_powered"]
     clock, hearing = absence.clock, absence.hearing
-    clock.blind_s = told["blind_s"]
+    clock.blind_s, clock.blind_ms = told["blind"][0], (told["blind"][1], told["blind"][2])
     clock.look()
     hearing.listened_s = clock.now_s[: len(hearing.listened_s)] - hearing.listened_s
     hearing.ons = (clock.ons_now[: len(hearing.ons)] - hearing.ons).astype(np.int32)
@@ -85,8 +87,8 @@ def _told(judgement: Judgement) -> dict[str, Any]:
         "overdue": {rule.rule.name: rule.state() for rule in judgement.overdue},
         "kinds": {name: judge.rule.kind for name, judge in judgement.court.judges.items()},
         "versions": {name: rule.version for name, rule in judgement.rules.items()},
-        "receivers": [receivers.anybody_ms, receivers.due_of_all, receivers.from_ms, receivers.anybody_spoke],
-        "blind_s": absence.clock.blind_s,
+        "receivers": {name: getattr(receivers, name) for name in RECEIVERS},
+        "blind": [absence.clock.blind_s, *absence.clock.blind_ms],
         "silent": [[device, rule, since] for device, (rule, since) in sorted(absence.silent.items())],
         "down": [[subject, down.rule, down.since_ms] for subject, down in sorted(absence.down.items())],
         "episodes": [_episode(one) for _, one in sorted(blame.episodes.items())],

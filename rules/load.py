@@ -59,6 +59,11 @@ def in_force(paths: Sequence[Path], today: date) -> Book:
     return _book([(str(file), file.read_bytes()) for file in _files(paths)], today, _library())
 
 
+def over_library(text: str, today: date, file: str = "rules.toml") -> Book:
+    """The rules that come with the platform, with those of one text in place of their namesakes."""
+    return _book([(file, text.encode())], today, _library())
+
+
 def _library() -> list[tuple[str, bytes]]:
     return [(f"rules/library/{file.name}", file.read_bytes()) for file in sorted(LIBRARY.glob("*.toml"))]
 

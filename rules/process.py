@@ -25,7 +25,6 @@ from core.reading import concat
 from core.relational import DatabaseError, Relational
 from ingest.journal import Journal
 from ingest.segment import Block
-from rules import desk_tickets
 from rules.commit import note_position, write_edges
 from rules.desk_cases import CaseDesk
 from rules.desk_tickets import TicketDesk
@@ -35,6 +34,7 @@ from rules.findings import FindingBook
 from rules.judgement import ABSENCE_RULES, today_of
 from rules.live import Live
 from rules.load import in_force
+from rules.looking_after import look_back
 from rules.outbox import Outbox
 from rules.restart import is_pause, load_engine, not_known, without_pauses, write_snapshot
 from rules.signal import Signal
@@ -235,15 +235,15 @@ class Rules:
         return np.array(changed, dtype=np.int32)
 
     def _look_back(self, now_ms: int) -> bool:
-        """Now and then: tickets that were called done and are not. Whether there were any."""
+        """Now and then: tickets that were called done and are not, and rules that do not work. Whether there were."""
         if self.clock.monotonic_s() - self._looked_back_s < LOOK_BACK_S:
             return False
         self._looked_back_s = self.clock.monotonic_s()
         try:
             with self.database.write() as connection:
-                return desk_tickets.reopen_contradicted(connection, now_ms, self.position) > 0
+                return look_back(connection, self.book, self.live.set_aside(), now_ms, self.position)
         except DatabaseError as error:
-            log.warning("tickets that were called done can't be looked at: %s", error)
+            log.warning("tickets that were called done, and broken rules, can't be looked at: %s", error)
             return False
 
     def _here(self) -> Engine:

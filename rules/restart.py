@@ -13,7 +13,7 @@ from core.inventory import Snapshot
 from core.sqlite import sync_folder
 from ingest.journal import Journal
 from ingest.segment import Block
-from rules import desk_cases
+from rules import desk_cases, looking_after
 from rules.blame import RULE_GONE
 from rules.edges import Closing
 from rules.engine import Engine, read_snapshot
@@ -83,6 +83,6 @@ def not_known(
     """The ends of what the database `held` as open and the state does not know of. Presses are not its business."""
     for name, subject, episode, _ in held:
         rule = rules.get(name)
-        told_elsewhere = name == desk_cases.RULE or (rule is not None and rule.kind == OWN_LANE)
+        told_elsewhere = name in (desk_cases.RULE, looking_after.RULE) or (rule is not None and rule.kind == OWN_LANE)
         if (name, subject, episode) not in known and not told_elsewhere:
             yield Closing(name, subject, episode, now_ms, NOT_KNOWN if rule is not None else RULE_GONE)

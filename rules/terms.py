@@ -31,8 +31,9 @@ KEYS = {
 }
 OPERATORS = {"<": "weniger als ", "<=": "höchstens ", ">": "mehr als ", ">=": "mindestens ", "==": "", "!=": "nicht "}
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
+SMALL = 0.01
 FUNCTIONS_DE = {
-    "abs": "Betrag von {0}",
+    "abs": "{0} (ohne Vorzeichen)",
     "delta": "{0}: Unterschied zum vorigen Wert",
     "rate": "{0} je Stunde",
     "age": "{0}: unverändert seit",
@@ -92,7 +93,7 @@ class Terms:
         if self._is_limit(left) and not self._is_limit(right):
             left, right, operator = right, left, MIRRORED[operator]
         one, other = self.named(left, columns), self.named(right, columns)
-        flag = isinstance(left, Name) and self._is_flag(left.name)
+        flag = any(self.is_flag(name) for name in list(self._own_names(left))[:1])
         if isinstance(right, Number) or flag:
             unit = one.unit
             other = Named("", "", other.value, unit, self.words(other.value, source_of(left), unit, flag))
@@ -105,7 +106,8 @@ class Terms:
         """Whether a side names nothing but parameters and numbers."""
         return all(not isinstance(each, Name) or each.name in self.rule.params for each in walk(tree))
 
-    def _is_flag(self, name: str) -> bool:
+    def is_flag(self, name: str) -> bool:
+        """Whether a reported value is yes or no."""
         known = [VALUES[kind][name] for kind in sorted(self.rule.device_kinds) if name in VALUES[kind]]
         return bool(known) and known[0].form is Form.FLAG
 
@@ -158,6 +160,13 @@ class Terms:
             return check_number(tree, self.scope, self.units)
         except ExpressionError:
             return ""
+
+
+def param_words(name: str, value: float, unit: str) -> str:
+    """A parameter as people write it; very small ones with all their digits."""
+    if value and not unit and not name.endswith("_share") and abs(value) < SMALL:
+        return f"{value:.6f}".rstrip("0").replace(".", ",")
+    return quantity(value, name, unit)
 
 
 def _keeps(tree: Node) -> bool:

@@ -12,11 +12,13 @@ from fastapi import Request, Response
 
 from api.centre import AskCentre, Centre
 from api.discretion import HIDDEN_VALUES, SOS, findings_for, sees_presses
+from api.pages.evidence import input_time, rules_of
 from api.pages.places import spot_of
 from api.pages.plot import Limit, Plot, Span, day_span, plot_of, week_span
 from api.pages.view import chosen, refuse, render
 from api.pages.vocabulary import CONDITION_NAMES, TOWN_NAMES, value_name, value_words
 from api.problems import ProblemError
+from api.route import Policy
 from api.who import AskWho
 from core.device import Device
 from core.device_types import find_device_type
@@ -119,6 +121,8 @@ def device_page(
         request, who, "device.html", active="map", device=device, spot=spot_of(device, snapshot.sites), latest=latest,
         rows=rows, curves=curves, name=name, span=length, spans=SPANS, plot=_plot(centre, device, name, length),
         condition=list(CONDITION_NAMES.values())[at], device_type=find_device_type(device.device_type or ""),
+        why_rules=rules_of(centre, who, device) if who.may(Policy.TICKETS) else {},
+        why_at=input_time(centre.clock.now_ms()),
         findings=findings_for(centre, who, subject=device_id, limit=FINDINGS_MAX), discreet=discreet,
     )  # fmt: skip
 

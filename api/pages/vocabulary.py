@@ -46,6 +46,7 @@ RULE_NAMES = {
     "sos_press": "Notruf",
     "sos_test_overdue": "Notrufknopf: Prüfung fällig",
     "energy_drift": "Verbrauch verändert",
+    "rule_broken": "Regel gestört",
 }
 
 CONDITION_NAMES = {

@@ -11,6 +11,7 @@ from fastapi import Depends, Request, Response
 
 from api.centre import AskCentre, Centre
 from api.pages.device import interval_of, limits_of, main_value, readings_in, value_rows
+from api.pages.evidence import evidence_name, evidence_words, param_german
 from api.pages.places import Spot, spot_of, spot_of_subject
 from api.pages.plot import HOUR_MS, Plot, hours_span, plot_of
 from api.pages.view import chosen, count_from, refuse, render, see_other, with_query
@@ -20,9 +21,11 @@ from api.who import AskWho, Who, form_fields
 from core.device import Device
 from core.inventory import Snapshot
 from core.kinds import KIND_GERMAN
+from rules import looking_after
 from rules.audit import SYSTEM
 from rules.errors import DeskError, NotNowError, NotThereError
 from rules.records import PRIORITIES, Finding, Ticket
+from rules.terms import param_words
 
 COLUMNS = {
     "new": ("Neu", ("reported", "open")),
@@ -141,6 +144,8 @@ def _ticket_view(
     snapshot = centre.inventory.snapshot()
     card = _card(centre, ticket, snapshot)
     device = snapshot.devices.get(_witness(ticket) or "")
+    rule = centre.rules.book.rules.get(ticket.rule)
+    was = ticket.findings[0].rule_hash if ticket.findings else ""
     members = _members(ticket.findings, snapshot)
     return render(
         request, who, "ticket.html", status, active="yard", card=card, ticket=ticket, device=device,
@@ -148,6 +153,8 @@ def _ticket_view(
         first=[one for one in FIRST_ACTIONS if one in ticket.actions],
         others=[one for one in ticket.actions if one not in FIRST_ACTIONS and one in TICKET_ACTIONS],
         system=SYSTEM, may_work=who.may(Policy.TICKETS_WORK), did=did, trouble=trouble,
+        rule_title=ticket.title_de if rule is None else rule.title_de, rule_changed=rule is None or rule.hash != was,
+        param_german=param_german, param_words=param_words, name_german=evidence_name, value_german=evidence_words,
         latest=value_rows(device.kind, centre.rules.live.latest(device.device_id)) if device is not None else [],
     )  # fmt: skip
 
@@ -180,6 +187,8 @@ def _urgent_first(tickets: Sequence[Ticket]) -> list[Ticket]:
 
 def _card(centre: Centre, ticket: Ticket, snapshot: Snapshot) -> Card:
     spot = spot_of_subject(ticket.subject, ticket.town, snapshot.devices, snapshot.sites)
+    if ticket.rule == looking_after.RULE:
+        spot = Spot("Plattform", "die Plattform selbst", town_name(None))
     device = snapshot.devices.get(ticket.subject)
     latest = centre.rules.live.latest(ticket.subject) if device is not None else None
     if device is None or latest is None:

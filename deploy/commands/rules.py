@@ -1,4 +1,6 @@
-"""`partheland rules check|list|test`: what the rule files say, what is wrong with them, whether their tests hold."""
+"""`partheland rules check|list|test|explain`: what rule files say, what is wrong in them, whether their tests hold, and
+why a rule did or did not fire.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.clock import Clock, RealClock, iso
+from deploy import rules_explain
 from deploy.output import EXIT_BAD_INPUT, EXIT_OK, BadInput, Parser, say, tell, tell_json
 from rules.load import Book, built_in, load_book
 from rules.spec import Rule
@@ -19,11 +22,14 @@ partheland rules check
 partheland rules check my-rules/ more.toml
 partheland rules list --json
 partheland rules test my-rules/
+partheland rules explain --rule lamp_out --device BOR-0001      (`rules explain --help` shows more)
 """
 
 
 def main(argv: Sequence[str]) -> int:
-    """Check rule files, list their rules, or run the tests in them."""
+    """Check rule files, list their rules, run the tests in them, or explain what a rule did."""
+    if argv[:1] == ["explain"]:
+        return rules_explain.main(argv[1:])
     parser = Parser("rules", "Checks, lists, tests rules; without a path those that come with the platform.", EXAMPLES)
     parser.add_argument("action", choices=tuple(ACTIONS))
     parser.add_argument("paths", type=Path, nargs="*", metavar="PATH", help="a rule file, or a folder of *.toml")

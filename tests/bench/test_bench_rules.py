@@ -35,13 +35,13 @@ PARTS = 10
 
 def write(played: Played, folder: Path, part: int) -> int:
     """One part of the region as Parquet; the number of readings."""
-    names = {number: f"{part}-{name}" for number, name in enumerate(played.device_ids)}
-    ids = np.array([names[number] for number in range(len(names))], dtype=object)
+    names = [f"{part}-{name}" for name in played.device_ids]
+    ids = np.array(names, dtype=object)
     columns = {
         "device_id": ids[played.device],
         "t": played.t_ms,
         "received": played.received_ms,
-        **{name: values for name, values in played.values.items()},
+        **played.values,
         "gateway": np.array([*played.texts["gateway"].words, None], dtype=object)[played.texts["gateway"].codes],
     }
     with duckdb.connect() as connection:
@@ -113,5 +113,5 @@ def test_bytes_of_state_for_each_device() -> None:
     back = sum(column.nbytes for one in kept for column in one.values())
     print(f"\n{machine()}\n{len(fleet):,} devices, {len(rules())} rules")
     print(
-        f"  bytes a device: {state / len(fleet):.0f} state of all rules, and {back / len(fleet):.0f} on disk to go back to"
+        f"  bytes a device: {state / len(fleet):.0f} state of all rules, {back / len(fleet):.0f} on disk to go back to"
     )

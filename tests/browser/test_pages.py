@@ -22,6 +22,7 @@ MANY = 1_000_000
 PUBLIC = ["/", "/parken", "/parken/naunhof/markt", "/karte", "/anmelden", "/impressum", "/datenschutz"]
 PUBLIC += ["/barrierefreiheit", "/hinweise", "/karte?kind=nothing"]
 CLOSED = ["/", "/bauhof", "/bauhof/1", "/notruf", "/geraet/NAU-L3", "/geraet/NAU-L4"]
+CLOSED += ["/regeln", "/regeln/lamp_out", "/regeln/silent", "/geraet/NAU-L1/warum?rule=lamp_out"]
 
 
 @contextmanager
@@ -201,6 +202,30 @@ def test_a_technician_reads_a_curve(open_page: OpenPage, site: Served, javascrip
     expect(page.locator("td.number").first).to_have_text("0,5 W")
     page.get_by_role("link", name="Spannung").click()
     expect(page.get_by_role("heading", name="Verlauf: Spannung")).to_be_visible()
+    fits(page)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_an_administrator_tries_a_threshold_before_it_goes_live(
+    open_page: OpenPage, site: Served, javascript: bool
+) -> None:
+    page = open_page("/bauhof", base=site.url, width=PHONE, javascript=javascript, sign_in=("admin", PASSWORD))
+    page.get_by_role("link", name=re.compile("die Regeln")).click()
+    page.get_by_role("link", name=re.compile("Lampe dunkel")).click()
+    page.get_by_label("Anteil, der zu wenig ist (%)", exact=True).fill("1")
+    page.get_by_role("button", name="Ausprobieren").click()
+    expect(page.get_by_text("Weggefallen: 1")).to_be_visible()
+    expect(page.get_by_text("low_share = 0.01")).to_be_visible()
+    assert axe(page) == []
+    fits(page)
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_yard_worker_asks_why_a_lamp_was_not_told(open_page: OpenPage, site: Served, javascript: bool) -> None:
+    page = open_page("/geraet/NAU-L1", base=site.url, width=PHONE, javascript=javascript, sign_in=("yard", PASSWORD))
+    page.get_by_label("Regel").select_option(label="Lampe dunkel")
+    page.get_by_role("button", name="Erklären").click()
+    expect(page.get_by_text(re.compile("Nicht ausgelöst: Um .* die Grenze liegt bei 10 W."))).to_be_visible()
     fits(page)
 
 

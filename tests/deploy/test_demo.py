@@ -10,6 +10,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -21,12 +22,13 @@ from deploy.contact import Centre, read_contact
 from deploy.demo_console import Reporter, welcome
 from deploy.demo_folder import claim, clear
 from deploy.demo_people import KINDS, people
-from deploy.demo_script import HOUR_MS, Author, Moment, Script, next_dusk_ms, region_settings, write_region
+from deploy.demo_script import HOUR_MS, RULES, Author, Moment, Script, next_dusk_ms, region_settings, write_region
 from deploy.output import BadInput
 from firmware_sim.region import generate
 from firmware_sim.settings import read_settings
 from firmware_sim.truth import read_faults
 from firmware_sim.world import Run, World
+from rules.load import in_force
 from tests.deploy.running import lives, partheland, until
 from tests.support.demo import END_S_MAX, demo
 
@@ -206,3 +208,10 @@ def test_a_second_demo_in_the_same_folder_waits_for_no_one_and_starts_afresh(tmp
     with demo(data, "--lamps", 20) as (_, told, _):
         assert told["people"][0]["password"] != before
         assert sign_in(told["http"], told["people"][0])["name"] == told["people"][0]["name"]
+
+
+def test_the_rules_of_the_demo_are_right_and_take_the_place_of_the_platforms(tmp_path: Path) -> None:
+    (tmp_path / "demo.toml").write_text(RULES, encoding="utf-8")
+    book = in_force([tmp_path], date(2026, 11, 22))
+    assert book.problems == []
+    assert book.rules["silent"].params["misses_max"].value == 6

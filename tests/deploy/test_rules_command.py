@@ -94,3 +94,65 @@ def test_what_can_not_be_done_is_one_sentence(arguments: list[str], capsys: pyte
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.splitlines()) == 1
+
+
+INVENTORY = "device_id,kind,town,nominal_w,interval_s\nL1,lamp,naunhof,40,900\nL2,lamp,naunhof,40,900\n"
+EVENING_MS = 1_768_068_000_000  # 2026-01-10T18:00:00Z
+
+
+def files_with_a_dark_lamp(folder: Path) -> list[str]:
+    """L1 goes dark after an hour, L2 burns with a little less."""
+    (folder / "lamps.csv").write_text(INVENTORY, encoding="utf-8")
+    lines = ["device_id,t,power_w,dim_pct"]
+    for step in range(10):
+        t_ms = EVENING_MS + step * 900_000
+        lines += [f"L1,{t_ms},{40 if step < 4 else 0.5},100", f"L2,{t_ms},35.2,100"]
+    (folder / "readings.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return ["--inventory", str(folder / "lamps.csv"), "--readings", str(folder / "readings.csv")]
+
+
+def test_files_are_explained_with_a_sentence_and_everything_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = files_with_a_dark_lamp(tmp_path)
+    asked = ["rules", "explain", "--rule", "lamp_out", "--device", "L2", "--at", "2026-01-10T18:45:10Z", *files]
+    assert main(asked) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Nicht ausgelöst: Um 19:45 Uhr nahm die Lampe 35,2 W auf, die Grenze liegt bei 10 W."
+    assert any("power_w < low_share * expected_w" in line and "nein" in line for line in said)
+    assert main([*asked, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["sample"]["t"]) == ("not_fired", "2026-01-10T18:45:00.000Z")
+
+
+def test_without_an_instant_files_are_explained_as_of_their_last_reading(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = files_with_a_dark_lamp(tmp_path)
+    assert main(["rules", "explain", "--rule", "lamp_out", "--device", "L1", *files]) == 0
+    assert capsys.readouterr().out.startswith("Ausgelöst (gemeldet ")
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--rule", "lamp_uot", "--device", "L1"], "did you mean lamp_out?"),
+        (["--rule", "lamp_out", "--device", "L3"], "there is no device 'L3'"),
+        (["--rule", "lamp_out", "--device", "L1", "--at", "gestern"], "is no instant"),
+    ],
+)
+def test_what_can_not_be_explained_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], says: str
+) -> None:
+    assert main(["rules", "explain", *more, *files_with_a_dark_lamp(tmp_path)]) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_a_running_centre_is_needed_where_no_files_are_given(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["rules", "explain", "--rule", "lamp_out", "--device", "L1", "--data", str(tmp_path)]
+    assert main(asked) == 1
+    assert "no centre runs" in capsys.readouterr().err
+    assert main([*asked, "--inventory", "lamps.csv"]) == 1
+    assert "go together" in capsys.readouterr().err

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from core.device import Device
+from core.reading import Scalar
 from tests.rules.town import MINUTE_MS, T0, Said, Story, lamp, snapshot, story
 
 STEP_MS = 15 * MINUTE_MS
@@ -116,14 +117,14 @@ def test_six_hours_without_a_gateway_are_one_finding_and_what_it_kept_raises_non
     speak(told, range(96, 120), near)
     assert names(told) == [("gateway_down", "gateway:gw2")]
     back_ms = T0 + 120 * STEP_MS
-    kept = [
-        Said(one.device_id, t_ms, {"power_w": 0.4, "dim_pct": 100.0, "gateway": "gw2"}, seq=at, late_ms=back_ms - t_ms)
-        for at in range(96, 120)
-        for place, one in enumerate(far)
-        for t_ms in [T0 + at * STEP_MS + 1000 * place]
-    ]
+    kept = []
+    for at in range(96, 120):  # dark for some hours meanwhile
+        values: dict[str, Scalar] = {"power_w": 0.4 if at < 110 else 40.0, "dim_pct": 100.0, "gateway": "gw2"}
+        for place, one in enumerate(far):
+            t_ms = T0 + at * STEP_MS + 1000 * place
+            kept.append(Said(one.device_id, t_ms, values, seq=at + 1, late_ms=back_ms - t_ms))
     told.hear_at_once(*kept).tick(back_ms + 2 * MINUTE_MS)
-    for at in range(121, 160):
+    for at in range(120, 160):
         speak(told, [at], near)
         speak(told, [at], far, gateway="gw2")
     assert names(told) == [("gateway_down", "gateway:gw2")]
@@ -132,8 +133,7 @@ def test_six_hours_without_a_gateway_are_one_finding_and_what_it_kept_raises_non
 
 def test_while_nobody_can_reach_us_nobody_grows_silent() -> None:
     told = speak(story(*REGION), range(96))
-    for minutes in range(0, 72 * 60, 30):
-        told.tick(T0 + 96 * STEP_MS + minutes * MINUTE_MS, hears=False)
+    told.tick(T0 + (96 + 72 * 4) * STEP_MS, hears=False)
     begin = 96 + 72 * 4
     speak(told, range(begin, begin + 4), speaks=lambda _, one: one is not FED[0])
     assert names(told) == []
@@ -142,12 +142,17 @@ def test_while_nobody_can_reach_us_nobody_grows_silent() -> None:
 
 
 def test_when_nobody_at_all_is_heard_it_is_our_own_ear() -> None:
-    told = speak(story(*REGION), range(96))
+    far, near = REGION[:45], REGION[45:]
+    told = story(*REGION)
+    for at in range(96):
+        speak(told, [at], near)
+        speak(told, [at], far, gateway="gw2")
     told.tick(T0 + 140 * STEP_MS)
     assert names(told) == [("silent_many", "platform")]
-    speak(told, range(140, 150), speaks=lambda _, one: one is not FED[0])
+    for at in range(141, 300):
+        speak(told, [at], near)
+        speak(told, [at], far, lambda _, one: one is not FED[0], gateway="gw2")
     assert ends(told) == [("silent_many", "platform")]
-    speak(told, range(150, 300), speaks=lambda _, one: one is not FED[0])
     assert names(told)[1:] == [("silent", FED[0].device_id)]
 
 
@@ -212,7 +217,7 @@ def test_a_lamp_without_power_by_day_may_be_silent_by_day() -> None:
     switched = [replace(one, **place) for one in FED]  # type: ignore[arg-type]  # texts and numbers in their places
     told = story(*switched, *AWAY)
     dark = [(at, hour) for at in range(4 * 96) for hour in [(18 + at / 4) % 24]]
-    by_night = {at for at, hour in dark if hour >= 16.5 or hour < 6.5}
+    by_night = {at for at, hour in dark if hour >= 16 or hour < 6.75}
     speak(told, range(4 * 96), [*switched, *AWAY], lambda at, one: one in AWAY or at in by_night)
     assert names(told) == []
     speak(told, range(4 * 96, 6 * 96), [*switched, *AWAY], lambda at, one: one in AWAY)

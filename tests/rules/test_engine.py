@@ -180,11 +180,11 @@ def test_silence_goes_on_after_a_snapshot_as_if_there_had_been_none() -> None:
         assert repr([*first.edges, *second.edges]) == repr(whole.edges), cut
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.5, -100])
-def test_what_is_no_whole_snapshot_is_refused(keep: float) -> None:
+@pytest.mark.parametrize("keep", [0, 10, 5000, -100])
+def test_what_is_no_whole_snapshot_is_refused(keep: int) -> None:
     told = story(lamp(1))
     data = told.engine.to_bytes(1)
-    part = data[: int(keep * len(data)) if isinstance(keep, float) else keep]
+    part = data[:keep]
     with pytest.raises(ValueError, match="no whole snapshot"):
         told.engine.restore(part, snapshot([lamp(1)]))
 

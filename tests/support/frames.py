@@ -1,7 +1,6 @@
 """Frames as a gateway would send them, and a centre that takes them without a broker."""
 
 import random
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -34,11 +33,12 @@ T0 = 1_768_068_000_000  # 2026-01-10T18:00:00Z
 DARK_LAMP = Path(__file__).with_name("dark_lamp.toml")
 
 
-def own_rules(data: Path) -> None:
+def own_rules(data: Path, late: str = "1h") -> None:
     """Rules of the town's own in a folder of data: a lamp is dark after 20 minutes and two samples."""
     folder = data / RULES_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(DARK_LAMP, folder)
+    text = DARK_LAMP.read_text(encoding="utf-8").replace('late = "1h"', f'late = "{late}"')
+    (folder / DARK_LAMP.name).write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)
