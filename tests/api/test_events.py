@@ -162,8 +162,7 @@ def test_readings_come_with_their_positions_and_as_a_get_gives_them(served: Serv
 
 def test_a_ticket_comes_after_the_readings_it_rests_on(served: Served) -> None:
     with served.stream("reading,ticket") as stream:
-        served.centre.take(make_frame([dark(seq) for seq in range(1, 4)]))
-        served.centre.settle()
+        served.centre.take_and_judge(make_frame([dark(seq) for seq in range(1, 4)]))
         came = [stream.next() for _ in range(4)]
     assert [(one.event, one.id) for one in came] == [("reading", 1), ("reading", 2), ("reading", 3), ("ticket", 3)]
     assert (came[3].data["rule"], came[3].data["status"]) == ("lamp_out", "open")
@@ -171,8 +170,7 @@ def test_a_ticket_comes_after_the_readings_it_rests_on(served: Served) -> None:
 
 
 def test_what_a_person_does_is_told_at_once_though_nothing_is_read(served: Served) -> None:
-    served.centre.take(make_frame([dark(seq) for seq in range(1, 4)]))
-    served.centre.settle()
+    served.centre.take_and_judge(make_frame([dark(seq) for seq in range(1, 4)]))
     with served.stream("ticket") as stream:
         served.centre.rules.tickets.act(1, "accept", "anna")
         came = stream.next()
@@ -210,8 +208,7 @@ def test_a_car_park_that_becomes_unknown_by_time_alone_is_told(served: Served) -
 
 
 def test_who_comes_back_goes_on_where_the_line_was_cut(served: Served) -> None:
-    served.centre.take(make_frame([dark(seq) for seq in range(1, 4)]))
-    served.centre.settle()
+    served.centre.take_and_judge(make_frame([dark(seq) for seq in range(1, 4)]))
     with served.stream("reading,ticket") as stream:
         served.centre.take(make_frame([dark(seq) for seq in range(4, 6)], first_seq=4))
         assert stream.next().id == 4
@@ -235,8 +232,7 @@ def test_who_comes_back_goes_on_where_the_line_was_cut(served: Served) -> None:
 def test_each_sees_what_is_of_their_role_and_town(served: Served, role: str, town: str | None, seen: set[str]) -> None:
     token, _ = served.centre.accounts.create_token("test", role, town, None, "test")
     with served.stream(token=token) as stream:
-        served.centre.take(make_frame([dark(seq) for seq in range(1, 4)]))
-        served.centre.settle()
+        served.centre.take_and_judge(make_frame([dark(seq) for seq in range(1, 4)]))
         served.centre.take(make_frame([Said("NAU-S1", 1, {"event": "press"}, kind="sos")], lane="sos", first_seq=4))
         assert stream.comments.get(timeout=WITHIN_S) == ": da"  # a beat: what was to come has come
         came = {stream.next().event for _ in range(stream.events.qsize())}
@@ -353,8 +349,7 @@ def test_who_signed_out_is_let_go_though_nothing_happens(served: Served) -> None
 def test_a_position_ahead_of_the_journal_is_now(served: Served) -> None:
     served.centre.take(make_frame([dark(1)]))
     with served.stream("reading,ticket", last=1000) as stream:
-        served.centre.take(make_frame([dark(2), dark(3)], first_seq=2))
-        served.centre.settle()
+        served.centre.take_and_judge(make_frame([dark(2), dark(3)], first_seq=2))
         came = [stream.next() for _ in range(3)]
     assert [(one.event, one.id) for one in came] == [("reading", 2), ("reading", 3), ("ticket", 3)]
 

@@ -151,6 +151,11 @@ class FedCentre:
         until("the rules are up to date", lambda: self.rules.position == journal.head, 20)
         until("the store is up to date", lambda: self.ingest.writers[0].position == journal.head, 20)
 
+    def take_and_judge(self, *taken: Frame) -> None:
+        """The same, and then so much time goes by that it has been judged."""
+        self.take(*taken)
+        self.settle()
+
     def settle(self) -> None:
         """So much time goes by that all that was said has been judged."""
         self.clock.ms += 120_000
