@@ -198,7 +198,7 @@ class Absence:
 
     def _lines_down(self, now_ms: int, missed: NDArray[np.float64]) -> Iterator[Change]:
         """Phases whose circuit lives on, circuits whose cabinet lives on, cabinets."""
-        judged = self.judged & ~self.explained() & (self.hearing.heard_ms != NEVER_MS)
+        judged = self.judged & ~self.explained()
         quiet = judged & (missed > QUIET)
         if not quiet.any():
             return
@@ -212,6 +212,8 @@ class Absence:
                 mine = quiet & level.members(place)
                 facts = {"members": float(mine.sum()), "total": float((level.members(place) & self.judged).sum())}
                 since_ms = int(self.hearing.heard_ms[mine].max())
+                if since_ms == NEVER_MS:  # nobody on it was ever heard: it has been so since they were waited for
+                    since_ms = now_ms - int((missed[mine] * self.interval_s[mine]).max() * 1000)
                 yield self._opens(rule, level.subjects[place], since_ms, now_ms, np.flatnonzero(mine), facts)
 
     def _lines_back(self, now_ms: int) -> Iterator[Change]:

@@ -20,7 +20,7 @@ from api.route import Policy
 from api.who import AskWho, Who, form_fields
 from core.device import Device
 from core.inventory import Snapshot
-from core.kinds import KIND_GERMAN
+from core.kinds import KIND_GERMAN, VALUES
 from rules import looking_after
 from rules.audit import SYSTEM
 from rules.errors import DeskError, NotNowError, NotThereError
@@ -219,7 +219,9 @@ def _evidence_end(ticket: Ticket) -> int:
 
 def _evidence(centre: Centre, ticket: Ticket, device: Device | None) -> Plot | None:
     """The curve around the time it began; None when there is nothing to draw."""
-    name = next((one.name for finding in ticket.findings for one in finding.evidence), None)
+    reported = VALUES[device.kind] if device is not None else {}
+    seen = [one.name for finding in ticket.findings for one in finding.evidence]
+    name = next((one for one in seen if one in reported), None)
     name = name or (main_value(device.kind) if device is not None else None)
     if device is None or name is None:
         return None

@@ -9,6 +9,8 @@ from tests.support.frames import T0, FedCentre, Said, fed_centre, make_frame
 from tests.support.platform import until
 
 MIN_MS = 60_000
+SETTLED_MS = 2 * MIN_MS
+"""So much later than when it was told everything the centre is asked."""
 HOSTILE = "<script>alert('x')</script>"
 DEVICES = f"""device_id,kind,town,name,lat,lon,street,pole,nominal_w,interval_s,site,audience
 NAU-L1,lamp,naunhof,Leuchte 1,51.279,12.588,Lange Straße,12,40,900,,
@@ -31,12 +33,12 @@ bahn,brandis,Bahnhof Brandis,51.33,12.61,ON_STREET,Bahnhofstraße 2,yes,Mo-Su 08
 def _readings() -> list[Said]:
     def lamp(device_id: str, at: int, power_w: float) -> Said:
         values = {"power_w": power_w, "dim_pct": 100.0, "voltage_v": 231.5 + 0.1 * (6 - at)}
-        return Said(device_id, at, values, t_ms=T0 + (at - 3) * 15 * MIN_MS)
+        return Said(device_id, at, values, t_ms=T0 + (at - 3) * 15 * MIN_MS + SETTLED_MS)
 
     said = [lamp(one, at, 40.0) for one in ("NAU-L1", "BRA-L2") for at in range(7)]
     said += [lamp("NAU-L3", at, 40.0 if at < 2 else 0.5) for at in range(7)]
     bays = [("NAU-B1", True), ("NAU-B2", False), ("NAU-B3", True), ("NAU-B4", False)]
-    said += [Said(bay, 1, {"occupied": taken}, "parking", T0 + 57 * MIN_MS) for bay, taken in bays]
+    said += [Said(bay, 1, {"occupied": taken}, "parking", T0 + 57 * MIN_MS + SETTLED_MS) for bay, taken in bays]
     return sorted(said, key=lambda one: one.t_ms)
 
 
