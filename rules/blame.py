@@ -28,8 +28,7 @@ from rules.spec import Rule
 from rules.topology import Topology
 
 MENDED = "Die Messwerte sind wieder in Ordnung."
-HEARD = "Das Gerät meldet sich wieder."
-LINE_BACK = "Die Geräte melden sich wieder."
+HEARD, LINE_BACK = "Das Gerät meldet sich wieder.", "Die Geräte melden sich wieder."
 FEW_LEFT = "Die meisten Geräte sind wieder in Ordnung."
 REFUTED_LATE = "Durch Nachlieferung widerlegt."
 OUT_OF_SERVICE = "Das Gerät ist nicht mehr in Betrieb."
@@ -101,7 +100,7 @@ class Blame:
             yield from self._end_line(name, subject, now_ms)
         for key in sorted(self.waiting):
             device = key[1]
-            if key in self.well:
+            if key in self.well or self._explained(self.rules[key[0]], key, now_ms):
                 continue
             is_known = last_ms[device] + ALLOWANCE_MS <= now_ms  # else what it said may be about to end this
             if last_ms[device] < self.episodes[key].not_before_ms or not is_known:
@@ -113,9 +112,7 @@ class Blame:
         """Tell of an episode, or let it wait."""
         episode, device = self.episodes[key], key[1]
         self.waiting.add(key)
-        if self._inhibited(rule, device):
-            patience_ms = OUTLAST_INTERVALS * self.fleet.interval_ms[device] if rule.nights == 1 else OUTLAST_MS
-            episode.not_before_ms = now_ms + int(patience_ms)
+        if self._explained(rule, key, now_ms):
             return
         if late_ms > int(rule.late.ms(self.fleet.interval_ms[device : device + 1])[0]):
             return
@@ -126,6 +123,14 @@ class Blame:
         self.waiting.discard(key)
         episode.told = True
         yield self._opening(rule, episode, now_ms)
+
+    def _explained(self, rule: Rule, key: tuple[str, int], now_ms: int) -> bool:
+        """Whether something else accounts for an episode; then it must outlast that by some time."""
+        if not self._inhibited(rule, key[1]):
+            return False
+        patience_ms = OUTLAST_INTERVALS * self.fleet.interval_ms[key[1]] if rule.nights == 1 else OUTLAST_MS
+        self.episodes[key].not_before_ms = now_ms + int(patience_ms)
+        return True
 
     def _inhibited(self, rule: Rule, device: int) -> bool:
         return any(True for _ in self.inhibitors(rule, device))

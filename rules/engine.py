@@ -8,7 +8,7 @@ here knows a database or a wall clock.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from rules.latest import NEVER_MS, LatestValues, grown
 from rules.occupancy import Occupancy
 from rules.rows import Rows, Words, concat_rows, rows_of_readings
 from rules.spec import Rule
+from rules.windows import Window
 
 SNAPSHOT_FORM = 2
 
@@ -37,13 +38,16 @@ class Engine:
     has judged, `recent` those judged since the oldest state that late ones can go back to.
     """
 
-    def __init__(self, snapshot: Snapshot, rules: Mapping[str, Rule], now_ms: int) -> None:
+    def __init__(
+        self, snapshot: Snapshot, rules: Mapping[str, Rule], now_ms: int, windows: Sequence[Window] = ()
+    ) -> None:
         self.rules = rules
+        self.windows = tuple(windows)
         self.words = Words()
         self.fleet: Fleet = make_fleet(snapshot)
         self.latest = LatestValues()
         self.occupancy = Occupancy()
-        self.judgement = Judgement(rules, self.words, (), self._history)
+        self.judgement = Judgement(rules, self.words, self.windows, self._history)
         self.waiting: list[Rows] = []
         self.recent: list[Rows] = []
         self._recent_since_ms = NEVER_MS
@@ -161,7 +165,7 @@ class Engine:
             raise ValueError(f"a snapshot of form {int(columns['form'][0])}, this program knows {SNAPSHOT_FORM}")
         self.words.take(columns["words"].tolist())
         self.fleet = make_fleet(snapshot, columns["device_ids"].tolist())
-        self.judgement = Judgement(self.rules, self.words, (), self._history)
+        self.judgement = Judgement(self.rules, self.words, self.windows, self._history)
         self.judgement.ticked_ms = ticked_ms(columns)
         self.judgement.refresh(self.fleet, self.judgement.ticked_ms)
         take_back(self.judgement, columns)

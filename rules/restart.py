@@ -19,11 +19,14 @@ from rules.edges import Closing
 from rules.engine import Engine, read_snapshot
 from rules.findings import NOT_KNOWN
 from rules.spec import Rule
+from rules.windows import Window, WindowError, read_windows
 
 log = logging.getLogger(__name__)
 
 PAUSE_MS = 600_000
 """When the journal is read again: where nothing came for longer, nobody may have been there to take it."""
+WINDOWS_NAME = "windows.csv"
+"""Announced work stands in this file of the data folder (scope,from,to,reason); it is read at each start."""
 OWN_LANE = "event"
 """Rules of this kind are about words of buttons, which rules/sos_watch.py hears: a press is never told twice."""
 
@@ -35,14 +38,26 @@ def load_engine(
     judged = {name: rule for name, rule in rules.items() if rule.kind != OWN_LANE}
     oldest = journal.read(journal.tail, 1)
     begin_ms = oldest[0].committed_ms if oldest else now_ms
+    windows = announced(path.with_name(WINDOWS_NAME))
     data = read_snapshot(path)
     if data is not None:
         try:
-            engine = Engine(snapshot, judged, begin_ms)
+            engine = Engine(snapshot, judged, begin_ms, windows)
             return engine, engine.restore(data, snapshot)
         except (ValueError, KeyError) as error:
             log.error("%s can't be read (%s); the rules read the journal from its beginning", path, error)
-    return Engine(snapshot, judged, begin_ms), 0
+    return Engine(snapshot, judged, begin_ms, windows), 0
+
+
+def announced(path: Path) -> list[Window]:
+    """The windows of a file; none where there is no such file, or none that can be read: then that is told."""
+    if not path.exists():
+        return []
+    try:
+        return read_windows(path)
+    except WindowError as error:
+        log.error("announced work is not minded: %s", error)
+        return []
 
 
 def write_snapshot(path: Path, data: bytes) -> None:
