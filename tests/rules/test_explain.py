@@ -72,7 +72,7 @@ def _leaves(term: Term) -> list[Term]:
 def test_a_run_that_is_too_short_says_how_much_of_how_much() -> None:
     found = ask("lamp_out", [40, 40, 40, 0.5, 0.5, 0.5], 4)
     assert found.verdict == "not_yet"
-    assert found.sentence_de.startswith("Noch nicht: erst 2 von 4 Messwerten, seit 15 von 59 Minuten (seit ")
+    assert found.sentence_de.startswith("Noch nicht: erst 2 von 5 Messwerten, seit 15 von 74 Minuten (seit ")
     assert found.run is not None
     assert (found.run.since_ms, found.run.samples, found.run.lasted_s) == (T0 + 3 * STEP_MS, 2, 900.0)
 
