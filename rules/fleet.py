@@ -27,11 +27,10 @@ MIN_W_SHARE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Fleet:
-    """n devices, c circuits, s sites.
+    """n devices, s sites.
 
     `number` {device_id: number} · `kind` u1[n] · `live` bool[n] stage live, `in_use` bool[n] not retired ·
-    `interval_ms` i8[n], 0 = promises nothing · `switched` bool[n] without power by day ·
-    `nominal_w`, `min_dim_pct`, `min_w` f8[n] NaN = unknown · `circuit` i4[n] into `circuits`, -1 = none ·
+    `interval_ms` i8[n], 0 = promises nothing · `nominal_w`, `min_dim_pct`, `min_w` f8[n] NaN = unknown ·
     `site` i4[n] into `sites`, -1 = none · `kinds` {kind: bool[n]} · `attributes` {name: f8[n]} the numbers of the
     inventory that expressions may use.
     """
@@ -43,12 +42,9 @@ class Fleet:
     live: NDArray[np.bool_]
     in_use: NDArray[np.bool_]
     interval_ms: NDArray[np.int64]
-    switched: NDArray[np.bool_]
     nominal_w: NDArray[np.float64]
     min_dim_pct: NDArray[np.float64]
     min_w: NDArray[np.float64]
-    circuits: tuple[str, ...]
-    circuit: NDArray[np.int32]
     sites: tuple[Site, ...]
     site: NDArray[np.int32]
     kinds: Mapping[str, NDArray[np.bool_]]
@@ -78,8 +74,6 @@ def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
     order = [*before, *new]
     devices = tuple(known.get(device_id) or _gone(device_id) for device_id in order)
     sites = tuple(snapshot.sites[key] for key in sorted(snapshot.sites))
-    circuits = tuple(sorted({_circuit(one) for one in devices} - {""}))
-    circuit_number = {name: number for number, name in enumerate(circuits)}
     site_number = {(site.town, site.site): number for number, site in enumerate(sites)}
     kind = np.array([KIND_NUMBER[one.kind] for one in devices], dtype=np.uint8)
     attributes = _attributes(devices)
@@ -91,12 +85,9 @@ def make_fleet(snapshot: Snapshot, before: Sequence[str] = ()) -> Fleet:
         live=np.array([one.stage == "live" for one in devices], dtype=np.bool_),
         in_use=np.array([one.in_use for one in devices], dtype=np.bool_),
         interval_ms=attributes["interval_s"].astype(np.int64) * 1000,
-        switched=np.array([(one.supply or "").startswith("switched") for one in devices], dtype=np.bool_),
         nominal_w=attributes["nominal_w"],
         min_dim_pct=attributes["min_dim_pct"],
         min_w=attributes["min_w"],
-        circuits=circuits,
-        circuit=np.array([circuit_number.get(_circuit(one), NONE) for one in devices], dtype=np.int32),
         sites=sites,
         site=np.array([site_number.get((one.town, one.site or ""), NONE) for one in devices], dtype=np.int32),
         kinds={name: kind == number for name, number in KIND_NUMBER.items()},
@@ -131,13 +122,6 @@ def _gone(device_id: str) -> Device:
 
 def _interval_s(device: Device) -> int:
     return device.interval_s or INTERVAL_S.get(device.kind, 0)
-
-
-def _circuit(device: Device) -> str:
-    """The subject of a lamp's circuit; '' for none."""
-    if device.kind != "lamp" or not device.cabinet or not device.circuit:
-        return ""
-    return f"circuit:{device.cabinet}/{device.circuit}"
 
 
 def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
