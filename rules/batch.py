@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.reading import Readings
 from rules.fleet import NONE, Fleet
+from rules.rows import in_turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,16 +33,9 @@ class Batch:
         In the order of the journal within each device, so what follows does not depend on how a replay is cut into
         batches.
         """
-        if not len(rows):
-            return
         ordered = rows[np.argsort(self.device[rows], kind="stable")]
-        device = self.device[ordered]
-        starts = np.flatnonzero(np.concatenate(([True], device[1:] != device[:-1])))
-        sizes = np.diff(np.concatenate((starts, [len(device)])))
-        rank = np.arange(len(device)) - np.repeat(starts, sizes)
-        by_rank = ordered[np.argsort(rank, kind="stable")]
-        ends = np.cumsum(np.bincount(rank))
-        yield from np.split(by_rank, ends[:-1])
+        for turn in in_turns(self.device[ordered]):
+            yield ordered[turn]
 
 
 def make_batch(readings: Readings, fleet: Fleet, came_ms: NDArray[np.int64] | None = None) -> Batch:

@@ -17,7 +17,7 @@ from core.clock import MS_PER_S
 from rules.fleet import NONE, Fleet
 from rules.latest import NEVER_MS, grown
 from rules.nights import ORIGIN_MS, Nights
-from rules.rows import Rows
+from rules.rows import Rows, in_turns
 
 YEAR_S = 365.25 * 86_400
 TAIL = 3
@@ -86,9 +86,7 @@ class Hearing:
     ) -> None:
         """Take in rows sorted by device and time. `counts` bool[n]: a gap of this device tells of its radio."""
         listened_s = clock.at(rows.device, rows.t_ms)
-        rank = np.arange(len(rows)) - np.repeat(rows.starts, np.diff(np.append(rows.starts, len(rows))))
-        for turn in range(int(rank.max()) + 1 if len(rows) else 0):
-            row = np.flatnonzero(rank == turn)
+        for row in in_turns(rows.device):
             row = row[rows.t_ms[row] > self.heard_ms[rows.device[row]]]
             device = rows.device[row]
             self._count(device, listened_s[row], clock, interval_s, counts)

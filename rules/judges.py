@@ -104,7 +104,8 @@ class StateJudge:
         told = np.flatnonzero(bad | good)
         row = chosen[told]
         night = inputs.night[row] if self.rule.nights > 1 else np.zeros(len(row), dtype=np.int32)
-        outcome = advance(self.runs, rows, Judged(row, bad[told], bad[told] & quick[row], night), self.limits)
+        judged = Judged(row, rows.t_ms[row], bad[told], bad[told] & quick[row], night)
+        outcome = advance(self.runs, rows, judged, self.limits)
         self.runs = outcome.runs
         found = self._events(inputs, self._from_onset(outcome.marks), (CLOSES, OPENS), told=True)
         return found + self._events(inputs, outcome.unrest, (CALMS, STIRS), told=False)

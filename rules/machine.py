@@ -105,11 +105,12 @@ NO_MARKS = Marks(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.bool_), np.ze
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """The rows that say something to a rule: `row` i8[j] into the rows, in order · `bad` bool[j], else good ·
-    `sooner` bool[j] bad enough for the quicker way · `night` i4[j].
+    """The rows that say something to a rule: `row` i8[j] into the rows, in order · `t_ms` i8[j] the instant of which it
+    is said · `bad` bool[j], else good · `sooner` bool[j] bad enough for the quicker way · `night` i4[j].
     """
 
     row: NDArray[np.int64]
+    t_ms: NDArray[np.int64]
     bad: NDArray[np.bool_]
     sooner: NDArray[np.bool_]
     night: NDArray[np.int32]
@@ -151,7 +152,7 @@ class _Samples:
 
 
 def _with_what_went_before(runs: Runs, rows: Rows, judged: Judged) -> _Samples:
-    device, t_ms = rows.device[judged.row], rows.t_ms[judged.row]
+    device, t_ms = rows.device[judged.row], judged.t_ms
     place = np.searchsorted(device, runs.device)
     there = place < len(device)
     there[there] = device[place[there]] == runs.device[there]

@@ -1,7 +1,8 @@
 """Rules of kind `schedule`: they look at the mean of a value over each whole night, and count nights.
 
-A night is judged when the first sample of the next one arrives. Sums are whole thousandths, so that the pieces in which
-readings come make no difference.
+A night is judged when the first sample of the next one arrives; what is said of it is said as of the noon that ends it,
+so silence after it does not count as a gap. Sums are whole thousandths, so that the pieces in which readings come make
+no difference.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from rules.inputs import Inputs
 from rules.judges import Flags, events_of
 from rules.latest import grown
 from rules.machine import Judged, Limits, Runs, advance, no_runs
-from rules.rows import Rows
+from rules.rows import Rows, by_night, in_turns
 from rules.rule_columns import Param, RuleColumns, params_of, selected
 from rules.spec import Rule
 
@@ -74,8 +75,9 @@ class NightJudge:
         bad = self._when(judged_by) == TRUE
         good = ~bad & (self._clear(judged_by) == TRUE)
         told = np.flatnonzero(bad | good)
-        judged = Judged(over[told], bad[told], np.zeros(len(told), dtype=np.bool_), night[told])
-        outcome = advance(self.runs, rows, judged, self.limits)
+        ended_ms = inputs.nights.ended_ms(night[told])
+        never = np.zeros(len(told), dtype=np.bool_)
+        outcome = advance(self.runs, rows, Judged(over[told], ended_ms, bad[told], never, night[told]), self.limits)
         self.runs = outcome.runs
         found = events_of(self.rule, inputs, outcome.marks, (CLOSES, OPENS), self.told, self.params)
         at = dict(zip(over.tolist(), mean.tolist(), strict=True))
@@ -88,17 +90,13 @@ class NightJudge:
         self, rows: Rows, night: NDArray[np.int32], value: NDArray[np.float64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float64]]:
         """(rows i8[m], nights i4[m], means f8[m]) of the nights that are over, at the first row of the next."""
-        begins = np.append(True, (rows.device[1:] != rows.device[:-1]) | (night[1:] != night[:-1]))
-        first = np.flatnonzero(begins[: len(rows)])
-        piece = np.cumsum(begins[: len(rows)]) - 1
+        piece, first = by_night(rows.device, night)
         known = np.flatnonzero(~np.isnan(value))
         total = np.bincount(piece[known], np.rint(value[known] * SCALE), len(first)).astype(np.int32)
         count = np.bincount(piece[known], minlength=len(first)).astype(np.uint16)
         device = rows.device[first]
-        rank = np.arange(len(first)) - np.searchsorted(device, device)
         found: list[tuple[NDArray[Any], ...]] = []
-        for turn in range(int(rank.max()) + 1 if len(first) else 0):
-            mine = np.flatnonzero(rank == turn)
+        for mine in in_turns(device):
             which = device[mine]
             another = self.night[which] != night[first[mine]]
             over = mine[another & (self.count[which] >= SAMPLES_MIN)]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.clock import MS_PER_S
 from core.profile import DEFAULT_PROFILE, Profile, parse_profile
-from rules.localtime import FIRST_MS, LAST_MS, ZONE, local_ms
+from rules.localtime import FIRST_MS, LAST_MS, ZONE, local_ms, utc_ms
 from rules.sun import DAY_MS, sun_elevation_deg
 from rules.timetable import Lines, StepBook, Timetable, lay_out, write_book
 
@@ -143,6 +143,10 @@ class Nights:
         """
         night = (local_ms(t_ms, self.zone) - DAY_MS // 2) // DAY_MS
         return night.astype(np.int32)
+
+    def ended_ms(self, night: NDArray[np.int32]) -> Integers:
+        """i8[k]: the noon at which each night is over, in Unix ms."""
+        return utc_ms((night.astype(np.int64) + 1) * DAY_MS + DAY_MS // 2, self.zone)
 
     def sun_deg(self, device: Integers, t_ms: Integers) -> Numbers:
         """f8[k]: the height of the sun in degrees where each device stands, without refraction; right to 0.01°."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.latest import grown
-from rules.rows import Rows
+from rules.rows import Rows, by_night, in_turns
 
 SCALE = 10
 SAMPLES_MIN = 4
@@ -44,16 +44,13 @@ class Nominal:
         `full_w` f8[k] is what a sample says of it, NaN where it says nothing.
         """
         found = np.full(len(rows), np.nan)
-        begins = np.append(True, (rows.device[1:] != rows.device[:-1]) | (night[1:] != night[:-1]))[: len(rows)]
-        piece, first = np.cumsum(begins) - 1, np.flatnonzero(begins)
+        piece, first = by_night(rows.device, night)
         told = np.flatnonzero(full_w > BURNING_W)
         total = np.bincount(piece[told], np.rint(full_w[told] * SCALE), len(first)).astype(np.int32)
         count = np.bincount(piece[told], minlength=len(first)).astype(np.uint16)
         device = rows.device[first]
         value_w = np.zeros(len(first), dtype=np.float32)
-        rank = np.arange(len(first)) - np.searchsorted(device, device)
-        for turn in range(int(rank.max()) + 1 if len(first) else 0):
-            mine = np.flatnonzero(rank == turn)
+        for mine in in_turns(device):
             self._begin_night(device[mine], night[first[mine]])
             self.total[device[mine]] += total[mine]
             self.count[device[mine]] += count[mine]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.rows import Rows
+from rules.rows import Rows, by_night, in_turns
 
 BANDS_PCT = (35.0, 60.0, 85.0)
 """Upper ends of all bands but the last: drivers draw more than their share at low steps, each its own."""
@@ -71,18 +71,14 @@ class Reference:
         if not len(rows):
             return np.zeros(0)
         band = np.searchsorted(BANDS_PCT, dim_pct, side="right")
-        begins = np.append(True, (rows.device[1:] != rows.device[:-1]) | (night[1:] != night[:-1]))
-        piece = np.cumsum(begins) - 1
-        first = np.flatnonzero(begins)
+        piece, first = by_night(rows.device, night)
         device, piece_night = rows.device[first], night[first]
         good = np.flatnonzero((share > PLAUSIBLE[0]) & (share < PLAUSIBLE[1]))
         good = good[self.nights[rows.device[good], band[good]] < NIGHTS]
         total, count = self._sums(piece[good], band[good], share[good], len(first))
         told = np.empty((len(first), BANDS), dtype=np.float32)
         is_new = np.zeros(len(first), dtype=np.bool_)
-        rank = np.arange(len(first)) - np.searchsorted(device, device)
-        for turn in range(int(rank.max()) + 1):
-            mine = np.flatnonzero(rank == turn)
+        for mine in in_turns(device):
             self._begin_night(device[mine], piece_night[mine])
             self.total[device[mine]] += total[mine]
             self.count[device[mine]] += count[mine]

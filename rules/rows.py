@@ -6,7 +6,7 @@ another order within the allowance makes the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -129,6 +129,27 @@ def ranges(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int
     before = np.cumsum(sizes) - sizes
     found: NDArray[np.int64] = np.arange(total, dtype=np.int64) + np.repeat(starts - before, sizes)
     return found
+
+
+def in_turns(device: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """The places i8[m] in groups of at most one for each device: everyone's first, then everyone's second, and so on.
+
+    `device` i8[k], those of one device together.
+    """
+    if not len(device):
+        return
+    starts = np.flatnonzero(np.append(True, device[1:] != device[:-1]))
+    rank = np.arange(len(device)) - np.repeat(starts, np.diff(np.append(starts, len(device))))
+    yield from np.split(np.argsort(rank, kind="stable"), np.cumsum(np.bincount(rank))[:-1])
+
+
+def by_night(device: NDArray[np.int64], night: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(i8[k], i8[m]): in which of the m pieces each row is, and each piece's first row; a piece is one device's night.
+
+    `device`, `night` [k] in the order of rows.
+    """
+    begins = np.append(True, (device[1:] != device[:-1]) | (night[1:] != night[:-1]))[: len(device)]
+    return np.cumsum(begins) - 1, np.flatnonzero(begins)
 
 
 def in_order(

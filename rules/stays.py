@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from rules.latest import grown
 from rules.memory import NEVER_MS
-from rules.rows import Rows
+from rules.rows import Rows, in_turns
 
 PERCENTILE = 0.95
 FIRST_S = 12 * 3_600.0
@@ -47,12 +47,8 @@ class Stays:
         """(f8[k], f8[k]): the usual time in this state and that since the last change, in s; NaN = nothing was said."""
         usual_s, stay_s = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
         told = np.flatnonzero(~np.isnan(occupied))
-        device = rows.device[told]
-        first = np.append(True, device[1:] != device[:-1]) if len(told) else np.zeros(0, dtype=np.bool_)
-        begin = np.flatnonzero(first)
-        rank = np.arange(len(told)) - np.repeat(begin, np.diff(np.append(begin, len(told))))
-        for turn in range(int(rank.max()) + 1 if len(told) else 0):
-            row = told[rank == turn]
+        for turn in in_turns(rows.device[told]):
+            row = told[turn]
             self._one_each(rows.device[row], rows.t_ms[row], occupied[row].astype(np.uint8))
             usual_s[row] = self.usual_s[rows.device[row], self.state[rows.device[row]]]
             stay_s[row] = (rows.t_ms[row] - self.changed_ms[rows.device[row]]) / 1000.0

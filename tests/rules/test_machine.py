@@ -123,6 +123,7 @@ def piece(runs: Runs, samples: list[Sample], limits: Limits) -> tuple[Runs, list
     row = np.array([place for place, one in enumerate(ordered) if one.state != "other"], dtype=np.int64)
     judged = Judged(
         row=row,
+        t_ms=t_ms[row],
         bad=np.array([ordered[place].state != "good" for place in row], dtype=np.bool_),
         sooner=np.array([ordered[place].state == "sooner" for place in row], dtype=np.bool_),
         night=np.array([ordered[place].t_min // 1440 for place in row], dtype=np.int32),
@@ -171,6 +172,6 @@ def test_where_a_run_begins_and_ends_is_told_for_those_who_count_neighbours() ->
     t_ms = np.array([one.t_min * MINUTE for one in ordered], dtype=np.int64)
     rows = Rows(np.zeros(4, dtype=np.int64), t_ms, t_ms, {})
     bad = np.array([one.state == "bad" for one in ordered])
-    judged = Judged(np.arange(4), bad, np.zeros(4, dtype=np.bool_), np.zeros(4, dtype=np.int32))
+    judged = Judged(np.arange(4), t_ms, bad, np.zeros(4, dtype=np.bool_), np.zeros(4, dtype=np.int32))
     unrest = advance(no_runs(), rows, judged, limits).unrest
     assert list(zip(unrest.row.tolist(), unrest.opens.tolist(), strict=True)) == [(1, True), (3, False)]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rules.load import load_text
@@ -95,6 +95,7 @@ watts_st = st.lists(st.sampled_from([40.0, 40.0, 27.0, 20.0, None]), min_size=3,
 
 @settings(max_examples=60, deadline=None)
 @given(first=watts_st, second=watts_st, cuts=cuts_st)
+@example(first=[40.0, 40.0, None, None, 40.0], second=[40.0, 40.0, 40.0], cuts=[])
 def test_in_whatever_pieces_readings_come(
     first: list[float | None], second: list[float | None], cuts: list[int]
 ) -> None:
