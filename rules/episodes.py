@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rules.events import Event
+from rules.records import Evidence
+from rules.spec import Rule
 
 
 @dataclass
@@ -27,3 +31,12 @@ class Line:
     at_first: int
     quiet_ms: int = 0
     """Since when so few are left that it may end; 0 = it goes on."""
+
+
+def evidence_of(rule: Rule, event: Event, device_id: str) -> tuple[Evidence, ...]:
+    """What the rule looked at when it decided, as far as it was known."""
+    return tuple(
+        Evidence(device_id, event.t_ms, name, value)
+        for name, value in event.values.items()
+        if name not in rule.params and not np.isnan(value)
+    )

@@ -95,10 +95,10 @@ def _told(judgement: Judgement) -> dict[str, Any]:
         "waiting": sorted(blame.waiting),
         "well": sorted(blame.well),
         "suspected": sorted(blame.suspected),
-        "stirring": [[*key, sorted(those.items())] for key, those in sorted(blame.stirring.items()) if those],
+        "stirring": [[*key, sorted(those.items())] for key, those in sorted(blame.on_lines.stirring.items()) if those],
         "lines": [
             [*key, line.since_ms, sorted(line.members), line.at_first, line.quiet_ms]
-            for key, line in sorted(blame.lines.items())
+            for key, line in sorted(blame.on_lines.open.items())
         ],
     }
 
@@ -112,21 +112,24 @@ def _episode(one: Episode) -> list[Any]:
 
 def _blame_from(blame: Blame, told: Mapping[str, Any]) -> None:
     """Episodes of rules that are no more are left out: the database's are closed when the journal has been read."""
-    blame.episodes, blame.lines, blame.stirring = {}, {}, {}
+    on_lines = blame.on_lines
+    for kept in (blame.episodes, on_lines.open, on_lines.stirring):
+        kept.clear()
     for seen, is_told, line, not_before_ms in told["episodes"]:
         values = {name: np.nan if value is None else value for name, value in seen[7].items()}
         known_ms, rule, device, what, t_ms, received_ms, since_ms = seen[:7]
         event = Event(known_ms, rule, device, what, t_ms, received_ms, since_ms, values)
         if event.rule in blame.rules:
             blame.episodes[event.rule, event.device] = Episode(event, is_told, line, not_before_ms)
-    blame.waiting = {(rule, device) for rule, device in told["waiting"] if (rule, device) in blame.episodes}
+    blame.waiting.clear()
+    blame.waiting |= {(rule, device) for rule, device in told["waiting"] if (rule, device) in blame.episodes}
     blame.well = {(rule, device) for rule, device in told["well"]}
     blame.suspected = {(rule, device) for rule, device in told["suspected"]}
     for rule, subject, those in told["stirring"]:
-        blame.stirring[rule, subject] = dict(those)
+        on_lines.stirring[rule, subject] = dict(those)
     for rule, subject, since_ms, members, at_first, quiet_ms in told["lines"]:
         if rule in blame.rules:
-            blame.lines[rule, subject] = Line(since_ms, {(name, one) for name, one in members}, at_first, quiet_ms)
+            on_lines.open[rule, subject] = Line(since_ms, {(name, one) for name, one in members}, at_first, quiet_ms)
 
 
 def ticked_ms(columns: Mapping[str, NDArray[Any]]) -> int:

@@ -4,11 +4,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.broker import find_nats_server, mqtt_broker
 from tests.support.influxd import InfluxServer, find_influxd
 from tests.support.processes import ServerProcess
 from tests.support.require import require
+
+# How long one example takes is the machine's business: a test never times.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture
