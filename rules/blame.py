@@ -31,10 +31,13 @@ HEARD, LINE_BACK = "Das Gerät meldet sich wieder.", "Die Geräte melden sich wi
 REFUTED_LATE = "Durch Nachlieferung widerlegt."
 OUT_OF_SERVICE = "Das Gerät ist nicht mehr in Betrieb."
 RULE_GONE = "Die Regel gibt es nicht mehr."
+HOUR_MS, DAY_S = 3_600_000, 86_400
 LATELY_INTERVALS = 2.5
 """A device that has said nothing for longer may be well again: nothing new is told of it."""
-OUTLAST_INTERVALS, OUTLAST_MS = 2.5, 60 * 3_600_000
-"""So much longer than what explained it an episode must last; the second is for rules that look at whole nights."""
+OUTLAST_INTERVALS, OUTLAST_DAY_MS, OUTLAST_NIGHTS_MS = 2.5, 26 * HOUR_MS, 60 * HOUR_MS
+"""So much longer than what explained it an episode must last: until there were samples again that may say otherwise.
+Rules that take a day or more to close look at one part of the day only; others look at whole nights.
+"""
 
 
 @dataclass
@@ -55,6 +58,7 @@ class Blame:
     def refresh(self, fleet: Fleet, topology: Topology) -> None:
         """Take in an inventory."""
         self.fleet = fleet
+        self.topology = topology
         self.on_lines.refresh(fleet, topology)
         self.covered: dict[str, NDArray[np.bool_]] = {}
 
@@ -70,9 +74,9 @@ class Blame:
         elif event.what in (CLOSES, REFUTED):
             yield from self.end(key, event.known_ms, MENDED if event.what == CLOSES else REFUTED_LATE)
         else:
-            self._note_unrest(rule, event)
+            yield from self._note_unrest(rule, event)
 
-    def _note_unrest(self, rule: Rule, event: Event) -> None:
+    def _note_unrest(self, rule: Rule, event: Event) -> Iterator[Edge]:
         if rule.kind == "count":
             (self.suspected.discard if event.what == CALMS else self.suspected.add)((rule.name, event.device))
             return
@@ -80,7 +84,7 @@ class Blame:
             self.well.add((rule.name, event.device))
         else:
             self.well.discard((rule.name, event.device))
-        self.on_lines.note(rule, event.device, None if event.what == CALMS else event.t_ms)
+        yield from self.on_lines.note(rule, event)
 
     def settle(self, now_ms: int, last_ms: NDArray[np.int64], late_ms: NDArray[np.int32]) -> Iterator[Edge]:
         """Look again at what had to wait, where the device has said something lately."""
@@ -107,6 +111,8 @@ class Blame:
             subject = self.on_lines.line_of(rule, device)
             if subject and (yield from self.on_lines.join(rule, subject, key, now_ms)):
                 return
+        if rule.kind == "group":
+            return
         self.waiting.discard(key)
         episode.told = True
         yield self._opening(rule, episode, now_ms)
@@ -115,22 +121,35 @@ class Blame:
         """Whether something else accounts for an episode; then it must outlast that by some time."""
         if not self._inhibited(rule, key[1]):
             return False
-        patience_ms = OUTLAST_INTERVALS * self.fleet.interval_ms[key[1]] if rule.nights == 1 else OUTLAST_MS
-        self.episodes[key].not_before_ms = now_ms + int(patience_ms)
+        if rule.nights > 1:
+            patience_ms = OUTLAST_NIGHTS_MS
+        elif rule.lasts_clear.seconds >= DAY_S:
+            patience_ms = OUTLAST_DAY_MS
+        else:
+            patience_ms = int(OUTLAST_INTERVALS * self.fleet.interval_ms[key[1]])
+        self.episodes[key].not_before_ms = now_ms + patience_ms
         return True
 
     def _inhibited(self, rule: Rule, device: int) -> bool:
         return any(True for _ in self.inhibitors(rule, device))
 
     def inhibitors(self, rule: Rule, device: int) -> Iterator[str]:
-        """The rules that explain just now what this one sees on a device."""
+        """The rules that explain just now what this one sees on a device: there, on its line, at its cabinet; to a
+        cabinet, what is wrong with the lamps it feeds.
+        """
+        feeder = int(self.topology.feeder[device])
+        is_feeder = self.fleet.devices[device].kind == "cabinet"
+        below = np.flatnonzero(self.topology.feeder == device).tolist() if is_feeder else []
         for name in rule.inhibited_by:
             covered = self.covered.get(name)
             other = self.rules.get(name)
             joins = rule.group is not None and rule.group.becomes == name
             on_line = other is not None and not joins and self.on_lines.is_open(other, device)
-            here = (name, device) in self.suspected or (name, device) in self.episodes
-            if on_line or here or (covered is not None and bool(covered[device])):
+            here = (
+                (name, device) in self.suspected or (name, device) in self.episodes or (name, feeder) in self.episodes
+            )
+            on_line |= other is not None and any(self.on_lines.is_open(other, lamp) for lamp in below)
+            if on_line or here or (covered is not None and bool(covered[[device, *below]].any())):
                 yield name
 
     # -- ends --------------------------------------------------------------------------------------------------------

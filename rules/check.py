@@ -1,4 +1,4 @@
-"""What no rule can be checked for alone: names that occur twice, inhibition by what is not there or in a circle."""
+"""What no rule can be checked for alone: names that occur twice, or are not there, and inhibition in a circle."""
 
 from __future__ import annotations
 
@@ -36,6 +36,26 @@ def sound_inhibitions(rules: Mapping[str, Rule], names: Collection[str], complai
         what = f"inhibition in a circle: {' → '.join(way)}"
         complain(kept[name], "inhibited_by", what, "take one of these out of an inhibited_by")
     return {name: rule for name, rule in kept.items() if name not in circles}
+
+
+def sound_groups(rules: Mapping[str, Rule], names: Collection[str], complain: Complain) -> dict[str, Rule]:
+    """The rules whose groups name rules that exist: what they become, and what they see together.
+
+    What is seen together must show runs of samples on devices, which only rules of kind state do.
+    """
+    kept: dict[str, Rule] = {}
+    for name, rule in rules.items():
+        becomes = rule.group.becomes if rule.group is not None else ""
+        named = [("group", becomes)] if becomes else []
+        wrong = [(key, one) for key, one in named + [("together", one) for one in rule.together] if one not in names]
+        for key, one in wrong:
+            complain(rule, key, f"there is no rule {one}", nearest(one, names))
+        odd = [one for one in rule.together if one in rules and rules[one].kind != "state"]
+        for one in odd:
+            complain(rule, "together", f"{one} is a rule of kind {rules[one].kind}", "name rules of kind state")
+        if not wrong and not odd:
+            kept[name] = rule
+    return kept
 
 
 def _way_back(rules: Mapping[str, Rule], start: str) -> tuple[str, ...]:

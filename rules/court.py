@@ -16,6 +16,7 @@ from rules.counting import CountJudge
 from rules.evaluate import kept_argument
 from rules.events import Event
 from rules.expression import Call, Name, names, walk
+from rules.feeders import make_feeders
 from rules.fleet import Fleet
 from rules.inputs import Inputs
 from rules.judges import Judge, StateJudge
@@ -35,11 +36,14 @@ log = logging.getLogger(__name__)
 JUDGES: dict[str, Callable[[Rule], Judge]] = {
     "state": StateJudge,
     "frozen": StateJudge,
+    "group": StateJudge,
     "count": CountJudge,
     "schedule": NightJudge,
 }
 EVERYTHING, SAMPLES, WORDS = "everything", "samples", "words"
-ALWAYS_NEEDED = frozenset({"power_w", "dim_pct", "battery_pct", "tilt_deg", "occupied"})
+ALWAYS_NEEDED = frozenset(
+    {"power_w", "dim_pct", "battery_pct", "tilt_deg", "occupied", "power_l1_w", "power_l2_w", "power_l3_w"}
+)
 """Values that are looked at beside what rules name."""
 ERRORS_MAX = 5
 """A rule that failed so often is set aside; the others go on."""
@@ -60,8 +64,12 @@ class Court:
         self.judges: dict[str, Judge] = {
             name: EventJudge(rule, words) if rule.kind == "event" else JUDGES[rule.kind](rule)
             for name, rule in sorted(rules.items())
-            if rule.kind in JUDGES or rule.kind == "event"
+            if rule.kind == "event" or (rule.kind in JUDGES and (rule.kind != "group" or rule.when is not None))
         }
+        for name in {name for rule in rules.values() for name in rule.together}:
+            judge = self.judges.get(name)
+            if isinstance(judge, StateJudge):
+                judge.tells_unrest = True
         own = [judge.rule for judge in self.judges.values()]
         self.memories = Memories(_names(own), _calls(own), [rule.values for rule in own if rule.values])
         self.needs = _names(own) | {name for rule in own for name in rule.values} | set(FROZEN) | ALWAYS_NEEDED
@@ -70,7 +78,7 @@ class Court:
 
     def refresh(self, fleet: Fleet, nights: Nights, today: date) -> None:
         """Take in an inventory, new or changed."""
-        self.fleet, self.nights = fleet, nights
+        self.fleet, self.nights, self.feeders = fleet, nights, make_feeders(fleet, nights)
         for judge in self.judges.values():
             judge.refresh(fleet, today)
         self.memories.refresh(fleet)
@@ -86,7 +94,7 @@ class Court:
         """
         found: list[Event] = []
         for number, rows_of_kind, may_of_kind in _by_kind(self.fleet.kind[rows.device], rows, may):
-            inputs = Inputs(rows_of_kind, self.fleet, self.nights, self.memories)
+            inputs = Inputs(rows_of_kind, self.fleet, self.nights, self.feeders, self.memories)
             for judge in self.by_kind[number]:
                 if judge.rule.name not in self.aside and what in (EVERYTHING, _looks_at(judge)):
                     found += self._ask(judge, inputs, may_of_kind)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 OPENS, CLOSES, REFUTED, STIRS, CALMS = "opens", "closes", "refuted", "stirs", "calms"
 """An episode begins or ends, or late samples show that it never was; a run of bad samples begins or ends, which may
 never become an episode."""
+_ORDER = (STIRS, CALMS, CLOSES, OPENS, REFUTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,6 @@ class Event:
     values: Mapping[str, float]
 
     @property
-    def order(self) -> tuple[int, int, str, int, str]:
-        """What is known first comes first; nothing is left to chance."""
-        return self.known_ms, self.t_ms, self.rule, self.device, self.what
+    def order(self) -> tuple[int, int, str, int, int]:
+        """What is known first comes first; nothing is left to chance. A run begins before what it opens."""
+        return self.known_ms, self.t_ms, self.rule, self.device, _ORDER.index(self.what)

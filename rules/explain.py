@@ -106,10 +106,11 @@ class _Watching(Judgement):
 
 
 def needed_for(rule: Rule, rules: Mapping[str, Rule]) -> dict[str, Rule]:
-    """The rules that have a say in what becomes of this one: itself, what inhibits it, and absence."""
+    """The rules that have a say in what becomes of this one: itself, its parts, what inhibits it, and absence."""
     becomes = rule.group.becomes if rule.group is not None else ""
-    others = {*rule.inhibited_by, *ABSENCE_RULES, becomes}
-    return {name: one for name, one in rules.items() if name in others or name == rule.name}
+    found = {rule.name, *rule.inhibited_by, *ABSENCE_RULES, becomes} & rules.keys()
+    found |= {part for name in found for part in rules[name].together}
+    return {name: one for name, one in rules.items() if name in found}
 
 
 def explain(

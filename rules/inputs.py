@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.kinds import KIND_NUMBER
+from rules.feeders import Feeders
 from rules.fleet import MIN_W_SHARE, Fleet
 from rules.localtime import local_hour
 from rules.memories import FROZEN, Memories, kept_key
@@ -33,10 +34,11 @@ HOUR_MS = 3_600_000.0
 class Inputs:
     """A piece of rows of devices of one kind; making it advances the memories, once for each piece."""
 
-    def __init__(self, rows: Rows, fleet: Fleet, nights: Nights, memories: Memories) -> None:
+    def __init__(self, rows: Rows, fleet: Fleet, nights: Nights, feeders: Feeders, memories: Memories) -> None:
         self.rows = rows
         self.fleet = fleet
         self.nights = nights
+        self.feeders = feeders
         self._memories = memories
         self._columns: dict[str, Numbers] = {}
         self._pasts: dict[tuple[str, str, int], Past] = {}
@@ -156,6 +158,11 @@ class Inputs:
         is_off = self.column("commanded_pct") < self.fleet.min_dim_pct[device]
         return np.where(is_off, 0.0, low_w + (full_w - low_w) * self.dim_share())
 
+    def _feed_w(self) -> Numbers:
+        phases = np.stack([self.column(f"power_l{phase}_w") for phase in (1, 2, 3)])
+        found: Numbers = np.where(np.isnan(phases).all(axis=0), np.nan, np.nansum(phases, axis=0))
+        return found
+
     def _commanded_pct(self) -> Numbers:
         told = self.column("dim_pct")
         missing = np.isnan(told)
@@ -169,7 +176,7 @@ class SomeInputs(Inputs):
         self.whole = whole
         self.chosen = chosen
         self.rows = whole.rows.take(chosen, values=())
-        self.fleet, self.nights = whole.fleet, whole.nights
+        self.fleet, self.nights, self.feeders = whole.fleet, whole.nights, whole.feeders
         self._columns: dict[str, Numbers] = {}
 
     def _make(self, name: str) -> Numbers:
@@ -198,6 +205,9 @@ DERIVED: dict[str, Callable[[Inputs], Numbers]] = {
     "full_w": lambda inputs: inputs.fleet.nominal_w[inputs.rows.device],
     "frozen_s": lambda inputs: inputs.same_s(FROZEN),
     "sun_deg": lambda inputs: inputs.nights.sun_deg(inputs.rows.device, inputs.rows.t_ms),
+    "feed_w": Inputs._feed_w,
+    "lamps_w": lambda inputs: inputs.feeders.lamps_w(inputs.rows.device, inputs.rows.t_ms, inputs.nights),
+    "lamps_full_w": lambda inputs: inputs.feeders.lamps_full_w(inputs.rows.device),
     "hour_h": lambda inputs: local_hour(inputs.rows.t_ms),
 }
 

@@ -54,10 +54,14 @@ class Judge(Protocol):
 
 
 class StateJudge:
-    """A rule of kind `state` or `frozen`."""
+    """A rule of kind `state`, `frozen`, or `group` with a condition on each device.
+
+    `tells_unrest` = what was seen goes with runs of bad samples too, for a rule that this one is a part of.
+    """
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
+        self.tells_unrest = False
         self.runs = no_runs()
         self._where = _compiled(rule.where)
         self._when = _compiled(rule.when)
@@ -108,7 +112,7 @@ class StateJudge:
         outcome = advance(self.runs, rows, judged, self.limits)
         self.runs = outcome.runs
         found = self._events(inputs, self._from_onset(outcome.marks), (CLOSES, OPENS), told=True)
-        return found + self._events(inputs, outcome.unrest, (CALMS, STIRS), told=False)
+        return found + self._events(inputs, outcome.unrest, (CALMS, STIRS), told=self.tells_unrest)
 
     def _from_onset(self, marks: Marks) -> Marks:
         """What stands still has done so before it was noticed."""

@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from rules.check import sound_inhibitions, without_doubles
+from rules.check import sound_groups, sound_inhibitions, without_doubles
 from rules.fields import PROBLEMS_MAX, Fields, Problem, Sheet, TooManyProblems, shown
 from rules.locate import Located, Place, locate
 from rules.read_rule import read_rule
@@ -99,7 +99,7 @@ def _book(files: Sequence[tuple[str, bytes]], today: date, beneath: Sequence[tup
         place = sheet.located.value((*path, key)) if key else sheet.located.key(path)
         sheet.problems.append(Problem(sheet.file, *place, rule.name, what, fix))
 
-    rules = sound_inhibitions(without_doubles(read, complain), names, complain)
+    rules = sound_inhibitions(sound_groups(without_doubles(read, complain), names, complain), names, complain)
     problems = [problem for sheet in sheets.values() for problem in sorted(set(sheet.problems))]
     return Book(rules, problems, [warning for sheet in sheets.values() for warning in sheet.warnings])
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.evaluate import TRUE, compile_number, compile_truth
-from rules.events import CLOSES, OPENS, Event
+from rules.events import CALMS, CLOSES, OPENS, STIRS, Event
 from rules.expression import names
 from rules.fleet import Fleet
 from rules.inputs import Inputs
@@ -84,7 +84,7 @@ class NightJudge:
         for event, row in zip(found, outcome.marks.row.tolist(), strict=True):
             assert isinstance(event.values, dict)
             event.values["value"] = at[row]
-        return found
+        return found + events_of(self.rule, inputs, outcome.unrest, (CALMS, STIRS), [], self.params)
 
     def _sum_up(
         self, rows: Rows, night: NDArray[np.int32], value: NDArray[np.float64]

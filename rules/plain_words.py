@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from core.german import counted, joined, number
 from core.kinds import KIND_GERMAN
 from rules.expression import And, Arithmetic, Call, Compare, Name, Negative, Node, Not, Number, Or, Text
@@ -20,12 +23,18 @@ RULE_KINDS = {
     "group": "viele zugleich", "event": "Zeichen",
 }  # fmt: skip
 
+GATHERED = {
+    "circuit": "an einem Strang", "phase": "an einer Phase", "cabinet": "an einem Schaltschrank",
+    "site": "auf einem Platz",
+}  # fmt: skip
+
 
 class PlainWords:
-    """The German of one rule, as its parameters are for most devices."""
+    """The German of one rule, as its parameters are for most devices; `titles` of the other rules, by name."""
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: Rule, titles: Mapping[str, str] = MappingProxyType({})) -> None:
         self.rule = rule
+        self.titles = titles
         self.terms = Terms(rule)
 
     def about(self) -> str:
@@ -42,6 +51,12 @@ class PlainWords:
             return f"Löst aus, {self._course(self.condition(rule.when))}."
         if rule.name in ABSENCE_RULES:
             return self._absence()
+        if rule.together and rule.group is not None:
+            parts = joined([f"„{self.titles.get(name, name)}“" for name in rule.together])
+            many = f"mindestens {number(rule.group.least)} Geräte und {number(100 * rule.group.share)} %"
+            return (
+                f"Löst aus, wenn {GATHERED[rule.group.by]} {many} zugleich {parts} zeigen, keines davon nur vereinzelt."
+            )
         return self._without_condition()
 
     def _course(self, said: str) -> str:

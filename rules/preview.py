@@ -77,14 +77,16 @@ def concerned_by(rule: Rule, rules: Mapping[str, Rule]) -> dict[str, Rule]:
     changing = changing_with(rule, rules)
     becomes = {one.group.becomes for one in rules.values() if one.name in changing and one.group is not None}
     inhibitors = {name for one in changing for name in rules[one].inhibited_by}
-    needed = changing | becomes | inhibitors | set(ABSENCE_RULES)
+    needed = (changing | becomes | inhibitors | set(ABSENCE_RULES)) & rules.keys()
+    needed |= {part for name in needed for part in rules[name].together}
     return {name: one for name, one in rules.items() if name in needed}
 
 
 def changing_with(rule: Rule, rules: Mapping[str, Rule]) -> set[str]:
     """The rules whose findings can change when this one does."""
     becomes = rule.group.becomes if rule.group is not None else ""
-    return {name for name, one in rules.items() if name in (rule.name, becomes) or rule.name in one.inhibited_by}
+    own = (rule.name, becomes)
+    return {name for name, one in rules.items() if name in own or rule.name in {*one.inhibited_by, *one.together}}
 
 
 def preview(

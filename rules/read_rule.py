@@ -42,6 +42,9 @@ COMMON = frozenset(
 NEEDED = ("title_de", "kind", "select")
 ABSENCE_PARAMS = ("false_per_year", "misses_min", "misses_max")
 LINE_PARAMS = ("false_per_year", "members_min", "members_share")
+SILENT_LINES = ("circuit_down", "phase_down", "gateway_down", "silent_many")
+SILENT_DEVICES = ("silent", "never_reported")
+"""Silence is judged by these alone (rules/absence.py)."""
 _JUDGED = frozenset(("where", "max_gap", "missing", "for", "min_samples", "clear_for", "clear_samples"))
 
 
@@ -59,7 +62,7 @@ SORTS: Mapping[str, Sort] = {
     "frozen": Sort(("values", "for"), _JUDGED),
     "schedule": Sort((VALUE, "when"), _JUDGED | {"clear", "nights"}),
     "absence": Sort((), frozenset(("after", "event", "where", "for"))),
-    "group": Sort((), _JUDGED | {"when", "clear", "within", "by", "min", "share"}),
+    "group": Sort((), _JUDGED | {"when", "clear", "together", "by", "min", "share"}),
     "event": Sort(("event",), frozenset(("where",))),
 }
 
@@ -96,9 +99,9 @@ class _RuleReader:
         fields, select = self.fields, self.select()
         kinds = device_kinds(select)
         scope = scope_of(kinds)
-        value = self.value(scope)
-        group = self.group()
+        value, group = self.value(scope), self.group()
         self.absence()
+        self.many()
         self.sentence(scope)
         rule = Rule(
             name=fields.rule,
@@ -109,7 +112,7 @@ class _RuleReader:
             where=self.truth("where", scope),
             when=self.truth("when", scope),
             clear=self.truth("clear", scope),
-            lasts=self.some_time("for", NO_TIME) if self.kind == "frozen" else fields.span("for", NO_TIME),
+            lasts=self.lasts(),
             min_samples=fields.whole("min_samples", 1, 1, COUNT_MAX),
             nights=fields.whole("nights", 1, 1, COUNT_MAX),
             sooner=self.sooner(scope),
@@ -141,6 +144,7 @@ class _RuleReader:
             values=self.values(scope),
             after=self.some_time("after", NO_TIME),
             event=self.fields.text("event", "", SOS_EVENTS),
+            together=self.fields.texts("together"),
         )
 
     def select(self) -> Node:
@@ -204,6 +208,10 @@ class _RuleReader:
             self.fields.wrong(key, f"{key} is no time at all", "write a longer one")
         return span
 
+    def lasts(self) -> Span:
+        """How long it must last; what stands still must do so for some time."""
+        return self.some_time("for", NO_TIME) if self.kind == "frozen" else self.fields.span("for", NO_TIME)
+
     def sooner(self, scope: dict[str, str]) -> Sooner | None:
         """The second way to open."""
         inner = self.fields.inner("sooner")
@@ -244,10 +252,29 @@ class _RuleReader:
             return
         if "after" in table or "event" in table:
             self.fields.need(("after", "event"), 'absence of an event has both, e.g. after = "30d", event = "test"')
+        if self.fields.rule not in SILENT_DEVICES and not {"after", "event"} & table.keys():
+            what = f"silence is judged by {' and '.join(SILENT_DEVICES)} alone"
+            self.fields.wrong("kind", what, 'change the params of those, or write after = "30d", event = "test"')
+            return
         missing = [name for name in ABSENCE_PARAMS if name not in self.params]
         if missing and not ("after" in table or "event" in table):
             fix = f"write params = {{ {', '.join(f'{name} = …' for name in ABSENCE_PARAMS)} }}, or after and event"
             self.fields.wrong("params", f"absence lacks the params {', '.join(missing)}", fix)
+
+    def many(self) -> None:
+        """A group looks at each device (when), at other rules (together), or is one of those about silent lines."""
+        table = self.fields.table
+        if self.kind != "group":
+            return
+        says = [key for key in ("when", "together") if key in table]
+        if len(says) > 1:
+            self.fields.wrong("together", "this group has both when and together", "leave one of them out")
+        elif not says and self.fields.rule not in SILENT_LINES:
+            what = f"nothing says what the group {self.fields.rule} looks at"
+            fix = 'add when = \'…\' (on each device) or together = ["rule", "rule"]'
+            self.fields.sheet.complain(self.fields.sheet.located.key(self.fields.path), self.fields.rule, what, fix)
+        if len(self.fields.texts("together")) == 1:
+            self.fields.wrong("together", "together names one rule", "name two or more, or use that rule's own group")
 
     def sentence(self, scope: dict[str, str]) -> None:
         """Refuse a sentence that names what is not there."""

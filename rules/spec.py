@@ -136,7 +136,8 @@ class Source:
 @dataclass(frozen=True)
 class Rule:
     """One rule. `lasts` is what its file calls `for`, `lasts_clear` is `clear_for`; what a kind has no use for keeps
-    its default. `inhibited_by` may name a rule that was left out because it is broken.
+    its default. `together` names the rules that are this one where they show on one line at once. `inhibited_by` may
+    name a rule that was left out because it is broken.
     """
 
     name: str
@@ -170,6 +171,7 @@ class Rule:
     value: Node | None = None
     after: Span = NO_TIME
     event: str = ""
+    together: tuple[str, ...] = ()
     overrides: tuple[Override, ...] = ()
     tests: tuple[RuleTest, ...] = field(default=(), compare=False)
     source: Source = field(default=Source("", 0), compare=False)

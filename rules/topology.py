@@ -49,11 +49,15 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Topology:
-    """The levels, and which circuit a phase is part of and which cabinet a circuit: i4, -1 = none."""
+    """The levels; which circuit a phase is part of and which cabinet a circuit: i4, -1 = none.
+
+    `feeder` i4[n] the number of the cabinet that each lamp is fed by, where the cabinet is a device itself.
+    """
 
     levels: dict[str, Level]
     circuit_of_phase: NDArray[np.int32]
     cabinet_of_circuit: NDArray[np.int32]
+    feeder: NDArray[np.int32]
 
     @property
     def phase(self) -> Level:
@@ -79,7 +83,18 @@ def make_topology(fleet: Fleet) -> Topology:
         levels={"phase": phase, "circuit": circuit, "cabinet": cabinet, "site": site},
         circuit_of_phase=_parent(phase, circuit),
         cabinet_of_circuit=_parent(circuit, cabinet),
+        feeder=feeders(fleet),
     )
+
+
+def feeders(fleet: Fleet) -> NDArray[np.int32]:
+    """i4[n]: the number of the cabinet that feeds each lamp; -1 = none that is a device."""
+    found = np.full(len(fleet), NONE, dtype=np.int32)
+    for number, device in enumerate(fleet.devices):
+        feeder = fleet.number.get(device.cabinet or "") if circuit_subject(device) else None
+        if feeder is not None and fleet.devices[feeder].kind == "cabinet":
+            found[number] = feeder
+    return found
 
 
 def phase_subject(device: Device) -> str:

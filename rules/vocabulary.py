@@ -50,6 +50,7 @@ class Attribute:
 
 
 _ALL, _LAMP, _BAY = frozenset(KINDS), frozenset({"lamp"}), frozenset({"parking"})
+_CABINET = frozenset({"cabinet"})
 ARGUMENTS_MAX = 8
 
 DERIVED = {
@@ -69,6 +70,9 @@ DERIVED = {
         Derived("tilt_change_deg", "°", "Tilt against the zero learned after mounting.", "Neigungsänderung", _LAMP),
         Derived("usual_stay_s", "s", "95th percentile of the stays on this bay.", "übliche Standzeit", _BAY),
         Derived("stay_s", "s", "Time since the bay's last change.", "Zeit seit dem letzten Wechsel", _BAY),
+        Derived("feed_w", "W", "The power of all phases it measures.", "gemessene Leistung", _CABINET),
+        Derived("lamps_w", "W", "What the lamps it feeds should draw now.", "Soll aller Lampen", _CABINET),
+        Derived("lamps_full_w", "W", "What they draw at 100 %.", "volle Leistung aller Lampen", _CABINET),
         Derived("hour_h", "h", "Local time of day, 0 to 24.", "Uhrzeit", _ALL),
     )
 }

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.clock import parse_instant_ms
-from rules.fleet import Fleet
+from rules.fleet import NONE, Fleet
 from rules.topology import Topology
 
 COLUMNS = ("scope", "from", "to", "reason")
@@ -80,13 +80,21 @@ def _covered(scope: str, fleet: Fleet, topology: Topology) -> NDArray[np.bool_]:
     sort, _, name = scope.partition(":")
     level = topology.levels.get(sort)
     if level is not None:
-        return level.members(level.subjects.index(scope)) if scope in level.subjects else none
+        return _with_feeders(level.members(level.subjects.index(scope)), topology) if scope in level.subjects else none
     if sort == "town" and name:
         return np.array([device.town == name for device in fleet.devices], dtype=np.bool_)
     number = fleet.number.get(scope.removeprefix("device:"))
     if number is not None:
         none[number] = True
     return none
+
+
+def _with_feeders(devices: NDArray[np.bool_], topology: Topology) -> NDArray[np.bool_]:
+    """bool[n]: these and the cabinets that feed them, whose meters see what is done to them."""
+    found = devices.copy()
+    feeder = topology.feeder[devices]
+    found[feeder[feeder != NONE]] = True
+    return found
 
 
 def unmuted_rows(windows: Sequence[Muted], device: NDArray[np.int64], t_ms: NDArray[np.int64]) -> NDArray[np.bool_]:

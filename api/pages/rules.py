@@ -91,7 +91,8 @@ def rules_page(request: Request, centre: AskCentre, who: AskWho) -> Response:
     """All rules; those that do not work first."""
     book = centre.rules.book
     states = states_of(book, centre.rules.live.set_aside())
-    rows = [_row(one, book.rules.get(one.name)) for one in states]
+    titles = {one.name: one.title_de for one in book.rules.values()}
+    rows = [_row(one, book.rules.get(one.name), titles) for one in states]
     return render(
         request, who, "rules.html", active="yard", rows=[one for one in rows if one.state.state == IN_FORCE],
         broken=[one for one in rows if one.state.state != IN_FORCE or one.state.problems], states=STATES_DE,
@@ -158,9 +159,9 @@ def _rule_view(
     status: int = HTTPStatus.OK,
 ) -> Response:
     form = form or {}
-    plain = PlainWords(rule)
-    aside = centre.rules.live.set_aside().get(rule.name)
     names = {one.name: one.title_de for one in centre.rules.book.rules.values()}
+    plain = PlainWords(rule, names)
+    aside = centre.rules.live.set_aside().get(rule.name)
     return render(
         request, who, "rule.html", status, active="yard", rule=rule, plain=plain, fields=_fields(rule, form),
         state=STATES_DE["set_aside" if aside else "in_force"], aside=aside, kind_de=RULE_KINDS[rule.kind],
@@ -172,10 +173,10 @@ def _rule_view(
     )  # fmt: skip
 
 
-def _row(state: RuleState, rule: Rule | None) -> RuleRow:
+def _row(state: RuleState, rule: Rule | None, titles: Mapping[str, str]) -> RuleRow:
     if rule is None:
         return RuleRow(state, None, "", "", "")
-    plain = PlainWords(rule)
+    plain = PlainWords(rule, titles)
     return RuleRow(state, rule, plain.about(), plain.looks_for(), plain.lasting())
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from firmware_sim.physics.controllers import Controllers
+from firmware_sim.physics.nights import DIMMED_INDEXES, HALF_NIGHT_INDEX, WEEKEND_INDEX
 from firmware_sim.physics.plan import DAY_MS, HOUR_MS, LAMP_FAULTS, LINE_FAULTS, Flags, Numbers, Plan
 from firmware_sim.physics.region import Region
 
@@ -25,7 +26,8 @@ PHASE_LAMPS_LEAST = 3
 class Fault:
     """One fault, or one event of normal life. `rows` are the lamps it takes; `end_ms` None = until after the play.
 
-    `size` is how bad (its meaning stands at the sort), `variant` which of several ways; `observable_ms` is found later.
+    `size` is how bad (its meaning stands at the sort), `variant` which of several ways, `angle_deg` where to;
+    `observable_ms` is found later.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Fault:
     end_ms: int | None = None
     size: float = 0.0
     variant: str = ""
+    angle_deg: float = 0.0
     observable_ms: int | None = None
     members: tuple[str, ...] = ()
 
@@ -66,6 +69,18 @@ def _telling(name: str) -> Callable[[Region, Controllers], Flags]:
     return lambda region, controllers: (region.lamps.circuit >= 0) & (region.lamps.plate(name) > 0)
 
 
+def _half_night(region: Region, controllers: Controllers) -> Flags:
+    """Lamps that are off for hours at night and that have power then."""
+    off = np.isin(region.lamps.profile, (HALF_NIGHT_INDEX, WEEKEND_INDEX))
+    return np.asarray(off & _permanent(region, controllers), np.bool_)
+
+
+def _dimmed(region: Region, controllers: Controllers) -> Flags:
+    """Lamps with steps in the night that tell what they are told."""
+    dims = np.isin(region.lamps.profile, DIMMED_INDEXES) & (region.lamps.plate("tells_dim") > 0)
+    return np.asarray(dims & _permanent(region, controllers), np.bool_)
+
+
 SORTS = {
     "lamp_out": Sort(0.7, (0.0, 0.04)),  # share of the light's power that is still drawn
     "lamp_partial": Sort(4.0, (0.3, 0.78), whom=lambda r, c: (r.lamps.circuit >= 0) & (r.lamps.plate("magnetic") == 0)),
@@ -84,6 +99,13 @@ SORTS = {
     "never_reported": Sort(1.0, whom=lambda r, c: np.ones(len(r.lamps), np.bool_)),
     "frozen": Sort(2.0, whom=_permanent),
     "energy_drift": Sort(10.0, (1.14, 1.5), ("counts_more", "counts_less"), whom=_telling("counts_energy")),
+    "not_off": Sort(3.0, whom=_half_night),
+    "off_schedule": Sort(3.0, (1.0, 3.0), ("early", "late", "program"), whom=_dimmed),  # hours the clock is wrong
+    "neutral_break": Sort(0.1, (50.0, 85.0), ("feed", "feed", "line"), lasts_h=(3, 30)),  # V the star point has moved
+    "rcd_open": Sort(0.1, lasts_h=(2.5, 60)),
+    "door_open": Sort(0.2, lasts_h=(1.6, 40)),
+    "feed_dead": Sort(1.6, lasts_h=(40, 110)),
+    "unexpected_load": Sort(1.6, (0.3, 0.9), ("contactor", "tap"), lasts_h=(40, 150)),  # share of the full power
     "circuit_down": Sort(0.1, lasts_h=(2.5, 60)),
     "phase_down": Sort(0.1, lasts_h=(2.5, 60)),
     "gateway_down": Sort(0.1, lasts_h=(1.5, 14)),

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from firmware_sim.physics.cells import Cells
-from firmware_sim.physics.plan import MINUTE_MS, SECOND_MS, Floats
+from firmware_sim.physics.faults import Fault
+from firmware_sim.physics.nights import Nights
+from firmware_sim.physics.plan import HOUR_MS, MINUTE_MS, SECOND_MS, Floats
+from firmware_sim.physics.region import Region
 
 ENDLESS_S = 1e6
 RUN_UP_S = 110.0
@@ -28,10 +31,34 @@ def give_orders(cells: Cells) -> None:
         cells.energised[row, span] = True
         if fault.variant == "photocell":
             cells.told_pct[row, span][idle] = 100.0
+    _stray_from_plans(cells)
     for fault, row, span in cells.spans("not_on"):
         late = cells.lit_s[row, span] < fault.size * MINUTE_MS / SECOND_MS
         dark = late if fault.variant == "late" else np.ones_like(late)
         cells.told_pct[row, span][dark] = cells.lit_pct[row, span][dark] = 0.0
+
+
+def _stray_from_plans(cells: Cells) -> None:
+    """Clocks and programs that are wrong: dusk and dawn come from a photocell, the steps between from the clock."""
+    for fault, row, span in cells.spans("off_schedule"):
+        other, late_ms = other_plan(cells.region, fault, int(cells.rows[row]))
+        told = other.dims_pct[other.index(cells.t_ms[row, span] - late_ms)]
+        lit = (cells.told_pct[row, span] > 0) & (told > 0)
+        cells.told_pct[row, span][lit] = cells.lit_pct[row, span][lit] = told[lit]
+    for _, row, span in cells.spans("not_off"):
+        nights, at_ms = cells.region.full_night_of(int(cells.rows[row])), cells.t_ms[row, span]
+        piece = nights.index(at_ms)
+        left_out = (cells.told_pct[row, span] <= 0) & (nights.dims_pct[piece] > 0)
+        cells.lit_pct[row, span][left_out] = 100.0
+        cells.lit_s[row, span][left_out] = (at_ms - nights.on_ms[piece])[left_out] / SECOND_MS
+
+
+def other_plan(region: Region, fault: Fault, lamp: int) -> tuple[Nights, int]:
+    """By which nights a lamp goes instead of its own, and by how many ms they are late."""
+    if fault.variant == "program":
+        return region.full_night_of(lamp), 0
+    late_h = fault.size if fault.variant == "late" else -fault.size
+    return region.nights_of(lamp), round(late_h) * HOUR_MS
 
 
 def cut_lines(cells: Cells) -> None:

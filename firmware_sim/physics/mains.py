@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from firmware_sim.physics.cabinet_faults import moved
 from firmware_sim.physics.cells import Cells
 from firmware_sim.physics.plan import DAY_MS, HOUR_MS, Floats, Plan
 
 SAG_SHARE = 1e-5
 
 
-def cabinet_volts(plan: Plan, cabinets: int) -> Floats:
+def cabinet_volts(plan: Plan, cabinets: int, name: str = "mains") -> Floats:
     """(cabinet, phase, slot): 231 V, a swing over the day, slow wandering, each phase a little apart."""
-    rng = plan.random("mains")
+    rng = plan.random(name)
     at_ms = plan.start_ms + np.arange(plan.slots) * plan.interval_ms
     swing = -2.5 * np.cos(2 * np.pi * ((at_ms % DAY_MS) / DAY_MS - 0.13)) - 1.5 * np.cos(4 * np.pi * at_ms / DAY_MS)
     volts = 231.5 + rng.normal(0.0, 2.2, (cabinets, 1, 1)) + rng.normal(0.0, 0.8, (cabinets, 3, 1)) + swing
@@ -40,4 +41,6 @@ def lamp_volts(cells: Cells, at_cabinets: Floats) -> Floats:
         # `size` is where it stays beyond nearly always, whatever the transformer does.
         usual = np.quantile(volts[row, span], 0.95 if fault.name == "voltage_low" else 0.05)
         volts[row, span] += np.float32(fault.size - usual)
+    for fault, row, span in cells.spans("neutral_break"):
+        volts[row, span] = moved(volts[row, span], int(lamps.phase[rows[row]]), fault)
     return volts

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 
 import numpy as np
 
@@ -28,6 +29,8 @@ DIMMED_INDEXES = tuple(range(2, 2 + len(DIMMED)))
 DAY_ELEVATION_DEG = 3.0
 """Above this nobody argues whether it is day; below its night twin nobody argues whether it is night."""
 NIGHT_ELEVATION_DEG = -7.0
+APART_STEPS = 5
+"""Of ten minutes."""
 SETTLED_MS = 15 * 60_000
 """So long after a switching nobody judges whether the lamp did what it was told."""
 
@@ -74,6 +77,23 @@ class Nights:
         later = self.on_ms[self.on_ms >= from_ms]
         return self.next_plain_night_ms(int(later[0])) if len(later) else None
 
+    def next_left_out_ms(self, from_ms: int) -> int | None:
+        """The first instant from then on at which no light is told although it is night, the switching long past."""
+        edges = zip(self.times_ms[:-1].tolist(), self.times_ms[1:].tolist(), self.dims_pct[:-1].tolist(), strict=True)
+        for begin_ms, end_ms, dim_pct in edges:
+            for at_ms in range(max(begin_ms + SETTLED_MS, from_ms), end_ms if dim_pct <= 0 else 0, 10 * 60_000):
+                if sky.sun_elevation_deg(at_ms, self.lat, self.lon) < NIGHT_ELEVATION_DEG:
+                    return at_ms
+        return None
+
+    def next_apart_ms(self, from_ms: int, other: Nights, late_ms: int) -> int | None:
+        """When from then on `other`, that much late, first tells another light for most of an hour, both being lit."""
+        at_ms = np.arange(from_ms, int(self.times_ms[-1]), 10 * 60_000)
+        own, told = self.dims_pct[self.index(at_ms)], other.dims_pct[other.index(at_ms - late_ms)]
+        apart = (own > 0) & (told > 0) & (own != told)
+        lasting = np.flatnonzero(np.convolve(apart, np.ones(APART_STEPS), "valid") == APART_STEPS)
+        return int(at_ms[lasting[0]]) if len(lasting) else None
+
     def next_day_ms(self, from_ms: int) -> int:
         """The first instant of full day from then on."""
         for at_ms in range(from_ms, from_ms + 2 * DAY_MS, 60_000):
@@ -82,6 +102,7 @@ class Nights:
         raise ValueError(f"at latitude {self.lat} there is no day; go further from the pole")
 
 
+@cache
 def lay_out(profile: str, place: tuple[float, float], start_ms: int, end_ms: int) -> Nights:
     """The nights of a profile from two days before the start to two days after the end."""
     parsed = parse_profile(profile)

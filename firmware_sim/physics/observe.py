@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from firmware_sim.moments import iso
 from firmware_sim.physics.faults import Fault
+from firmware_sim.physics.lamps import other_plan
 from firmware_sim.physics.plan import Plan
 from firmware_sim.physics.region import Region
 
@@ -13,7 +14,7 @@ FULL_LIGHT_PCT = 70.0
 """Power factors are not judged below it: drivers lose theirs when dimmed."""
 WHILE_LIT = ("lamp_out", "lamp_partial", "power_high", "cycling", "frozen", "energy_drift")
 CUTS = ("circuit_down", "phase_down")
-FOUND_ON_THE_WAY = ("driver_hot", "battery_low")
+FOUND_ON_THE_WAY = ("driver_hot", "battery_low", "rcd_open", "door_open", "unexpected_load")
 """Those who play these know when they show."""
 
 
@@ -54,6 +55,8 @@ def first_seen_ms(region: Region, fault: Fault, from_ms: int) -> int | None:
         "pf_low": lambda at_ms: nights.next_on_ms(at_ms, FULL_LIGHT_PCT),
         "not_on": nights.next_plain_night_ms if fault.variant == "off" else nights.next_plain_evening_ms,
         "day_burner": nights.next_day_ms,
+        "not_off": nights.next_left_out_ms,
+        "off_schedule": lambda at_ms: nights.next_apart_ms(at_ms, *other_plan(region, fault, int(fault.rows[0]))),
     }
     if fault.name in by_light:
         return by_light[fault.name](from_ms)

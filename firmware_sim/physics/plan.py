@@ -25,10 +25,23 @@ CASES = 17
 LAMP_FAULTS = (
     "lamp_out", "lamp_partial", "power_high", "day_burner", "not_on", "cycling", "pf_low", "driver_hot",
     "voltage_low", "voltage_high", "pole_tilt", "silent", "never_reported", "frozen", "energy_drift",
+    "not_off", "off_schedule",
 )  # fmt: skip
 LINE_FAULTS = ("circuit_down", "phase_down")
+CABINET_FAULTS = ("neutral_break", "rcd_open", "door_open")
+STREET_FAULTS = ("feed_dead", "unexpected_load")
+"""Of cabinets that switch whole streets without controllers; the second of the others as well."""
 BAY_FAULTS = ("bay_stuck", "bay_flapping")
-FAULTS = (*LAMP_FAULTS, *LINE_FAULTS, "gateway_down", "battery_low", *BAY_FAULTS, "sos_test_overdue")
+FAULTS = (
+    *LAMP_FAULTS,
+    *LINE_FAULTS,
+    *CABINET_FAULTS,
+    *STREET_FAULTS,
+    "gateway_down",
+    "battery_low",
+    *BAY_FAULTS,
+    "sos_test_overdue",
+)
 
 # The counts are for fleets of these sizes; smaller ones get fewer.
 USUAL_LAMPS = 2_000

@@ -9,11 +9,13 @@ import numpy as np
 
 from firmware_sim.physics.bays import bay_batch, bay_rows, build_bays, site_rows
 from firmware_sim.physics.buttons import EVENTS, button_batch, button_rows
+from firmware_sim.physics.cabinet_faults import draw_cabinet_faults
 from firmware_sim.physics.cabinets import add_power, cabinet_batch
 from firmware_sim.physics.cells import Cells
 from firmware_sim.physics.controllers import Controllers, build_controllers
 from firmware_sim.physics.events import draw_circuit_events, draw_gateway_troubles, window_rows
 from firmware_sim.physics.faults import Fault, draw_faults
+from firmware_sim.physics.group_control import build_streets, draw_street_faults, street_batch, street_rows
 from firmware_sim.physics.inventory_rows import cabinet_rows, gateway_rows, lamp_rows
 from firmware_sim.physics.lamps import cut_lines, energy_wh, give_orders, light_w
 from firmware_sim.physics.mains import cabinet_volts, lamp_volts
@@ -78,14 +80,21 @@ def play(plan: Plan) -> Played:
     region = build_region(plan)
     controllers = build_controllers(plan, region)
     faults = draw_faults(plan, region, controllers)
+    faults += draw_cabinet_faults(plan, region, faults)
     faults += draw_batteries(plan, region, {int(row) for fault in faults for row in fault.rows})
     events = draw_circuit_events(plan, region, faults)
     troubles = draw_gateway_troubles(plan, region)
     batches = _lamp_batches(plan, region, controllers, [*faults, *events], troubles)
     faults += [trouble for trouble in troubles if trouble.name == "gateway_down"]
     find_observable(region, faults, plan)
+    streets = build_streets(plan)
+    street_faults = draw_street_faults(plan, streets)
+    drop_unseen(street_faults, plan)
+    faults += street_faults
     explained = [event for event in [*events, *troubles] if event.name != "gateway_down"]
     inventory = [*lamp_rows(plan, region), *cabinet_rows(plan, region), *gateway_rows(region)]
+    batches.append(street_batch(plan, streets, street_faults, len(inventory)))
+    inventory += street_rows(plan, streets)
     smaller = _play_smaller_part(plan, region, troubles, len(inventory))
     inventory += smaller.inventory
     columns = sorted_columns([*batches, *smaller.batches], {"gateway": tuple(region.gateway_ids), "event": EVENTS})
@@ -147,4 +156,4 @@ def _lamp_batches(
     )  # fmt: skip
     step = max(1, BLOCK_CELLS // plan.slots)
     batches = [stage.play(first, min(first + step, count)) for first in range(0, count, step)]
-    return [*batches, cabinet_batch(plan, region, stage.cabinet_w, at_cabinets, count)]
+    return [*batches, cabinet_batch(plan, region, stage.cabinet_w, at_cabinets, happenings, count)]

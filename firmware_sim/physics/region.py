@@ -11,6 +11,7 @@ from firmware_sim.outlines import TOWNS, shared_out
 from firmware_sim.physics.models import MODELS, SOLAR, Model
 from firmware_sim.physics.nights import (
     DIMMED_INDEXES,
+    FULL_NIGHT,
     FULL_NIGHT_INDEX,
     HALF_NIGHT_INDEX,
     PROFILES,
@@ -81,6 +82,7 @@ class Region:
     lamp_ids: list[str]
     gateway_ids: list[str]
     gateway_places: Doubles
+    span_ms: tuple[int, int]
     nights: list[Nights] = field(default_factory=list)
 
     def circuit_subject(self, circuit: int) -> str:
@@ -95,6 +97,10 @@ class Region:
         """What one lamp is told."""
         return self.nights[int(self.lamps.night[lamp])]
 
+    def full_night_of(self, lamp: int) -> Nights:
+        """What it would be told if its profile were lost: light from dusk to dawn."""
+        return lay_out(FULL_NIGHT, TOWNS[int(self.lamps.town[lamp])].centre, *self.span_ms)
+
     def model_of(self, lamp: int) -> Model:
         """The lamp's type."""
         return ALL_MODELS[int(self.lamps.model[lamp])]
@@ -104,14 +110,14 @@ def build_region(plan: Plan) -> Region:
     """The region of the plan's seed; without lamps it has towns and gateways only."""
     rng = plan.random("region")
     gateway_ids, gateway_places = _gateways(plan, rng)
+    span_ms = (plan.start_ms, plan.end_ms)
     solar = round(plan.lamps * SOLAR_SHARE)
     circuits, cabinets = _circuits(plan.lamps - solar, rng)
     lamps = _lamps(circuits, cabinets, solar, gateway_places, rng)
-    region = Region(lamps, circuits, *_names(cabinets, lamps.town), gateway_ids, gateway_places)
+    region = Region(lamps, circuits, *_names(cabinets, lamps.town), gateway_ids, gateway_places, span_ms)
     keys, lamps.night[:] = np.unique(lamps.town * len(PROFILES) + lamps.profile, return_inverse=True)
     region.nights = [
-        lay_out(PROFILES[key % len(PROFILES)], TOWNS[key // len(PROFILES)].centre, plan.start_ms, plan.end_ms)
-        for key in keys.tolist()
+        lay_out(PROFILES[key % len(PROFILES)], TOWNS[key // len(PROFILES)].centre, *span_ms) for key in keys.tolist()
     ]
     return region
 

@@ -32,6 +32,13 @@ LIMITS = {
     "cycling": Limit(2 * DAY_MS, 2 * DAY_MS, "two nights: a reading each quarter hour sees few of the changes"),
     "pf_low": Limit(5 * DAY_MS, DAY_MS, "three nights at high light, with gaps"),
     "driver_hot": Limit(DAY_MS, DAY_MS, "one night: hot only under load"),
+    "not_off": Limit(3 * DAY_MS, 2 * DAY_MS, "the hours two nights leave out"),
+    "off_schedule": Limit(7 * DAY_MS // 2, 3 * DAY_MS, "two whole nights"),
+    "neutral_break": Limit(HOUR_MS, 12 * HOUR_MS, "readings each quarter hour, bursts of loss"),
+    "rcd_open": Limit(HOUR_MS, 3 * HOUR_MS, "two readings of the cabinet"),
+    "door_open": Limit(3 * HOUR_MS // 2, 3 * HOUR_MS, "work at a cabinet takes less than an hour"),
+    "feed_dead": Limit(DAY_MS, 2 * DAY_MS, "one night"),
+    "unexpected_load": Limit(DAY_MS, 2 * DAY_MS, "one day"),
     "voltage_low": Limit(3 * HOUR_MS, 12 * HOUR_MS, "means of ten minutes, readings each quarter hour, bursts of loss"),
     "voltage_high": Limit(
         3 * HOUR_MS, 12 * HOUR_MS, "means of ten minutes, readings each quarter hour, bursts of loss"

@@ -1,6 +1,7 @@
 """The region as columns: lamps, lines, truth."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -179,8 +180,30 @@ def test_a_frozen_meter_repeats_its_digits() -> None:
     run = played()
     for row in shown("frozen"):
         during = of_device(run, row["subject"], *span(row))
+        during &= run.values["supply_lost"] != 1  # a dying line's last gasp comes from a capacitor, not from the meter
         for value in ("power_w", "voltage_v"):
             assert len(np.unique(run.values[value][during])) == 1
+
+
+def test_what_does_not_go_out_burns_in_the_hours_its_plan_leaves_out() -> None:
+    run = played()
+    for row in shown("not_off"):
+        during = of_device(run, row["subject"], *span(row))
+        burning = run.values["power_w"][during] > 0.5 * nominal_w(run, row["subject"])
+        told = np.nan_to_num(run.values["dim_pct"][during], nan=0.0) > 0
+        assert (burning & ~told).sum() > 20
+
+
+def test_a_wrong_clock_or_plan_changes_the_steps_and_neither_dusk_nor_dawn() -> None:
+    right = Plan(lamps=300, days=8, seed=3, loss=0.0, counts={}, events=False)
+    wrong = replace(right, counts={"off_schedule": 5})
+    told, plan = play(wrong), play(right)
+    assert {row["fault"] for row in told.truth} == {"off_schedule"}
+    for row in told.truth:
+        mine = [of_device(run, row["subject"]) for run in (told, plan)]
+        steps, planned = (run.values["dim_pct"][part] for run, part in zip((told, plan), mine, strict=True))
+        np.testing.assert_array_equal(steps > 0, planned > 0)
+        assert (steps != planned).sum() >= 4
 
 
 def test_energy_drifts_against_the_power() -> None:

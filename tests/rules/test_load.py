@@ -16,6 +16,7 @@ from rules.spec import LOST, Group, Resolved, Rule
 SAMPLE = Path(__file__).parent / "sample.toml"
 TODAY = date(2026, 11, 1)
 HEAD = '[rule.r]\ntitle_de = "R"\nkind = "state"\nselect = \'kind == "lamp"\'\n'
+GROUP = "by = 'site'\nmin = 2\nshare = 0.5\n"
 PLAIN = HEAD + "when = 'power_w > limit_w'\nparams = { limit_w = 5 }\n"
 
 
@@ -164,9 +165,21 @@ def test_what_is_wrong_in_a_rule_is_told_with_line_column_and_remedy(more: str, 
         (HEAD.replace("state", "frozen") + "for = '6h'\nvalues = ['stay_s']", "6:10: devices of this rule report no"),
         (HEAD.replace("state", "frozen") + "for = '6h'\nvalues = []", "6:10: values is empty"),
         (HEAD.replace("state", "schedule") + "when = 'value < 1'", "1:1: value is missing"),
-        (HEAD.replace("state", "absence"), "1:1: absence lacks the params false_per_year, misses_min, misses_max"),
+        (HEAD.replace("state", "absence"), "3:8: silence is judged by silent and never_reported alone"),
+        (HEAD.replace(".r]", ".silent]").replace("state", "absence"), "1:1: absence lacks the params false_per_year"),
         (HEAD.replace("state", "absence") + "after = '30d'", "1:1: event is missing"),
         (HEAD.replace("state", "group"), "1:1: by is missing"),
+        (HEAD.replace("state", "group") + GROUP, "1:1: nothing says what the group r looks at. Fix: add when"),
+        (HEAD.replace("state", "group") + GROUP + "together = ['a']", "8:12: together names one rule"),
+        (HEAD.replace("state", "group") + GROUP + "together = ['a', 'b']", "8:12: there is no rule a"),
+        (
+            HEAD.replace("state", "group") + GROUP + "when = 'power_w > 1'\ntogether = ['a', 'b']",
+            "9:12: this group has",
+        ),
+        (
+            HEAD + "when = 'power_w > 1'\ngroup = { by = 'site', min = 2, share = 0.5, becomes = 'b' }",
+            "6:9: there is no",
+        ),
         (HEAD.replace("state", "event") + "event = 'pres'", "5:9: event is 'pres'. Fix: did you mean press?"),
         (HEAD.replace("lamp", "lapm") + "when = 'sun_deg > 1'", "4:19: select: no kind is 'lapm'"),
         (HEAD.replace("[rule.r]", "[rule.R-1]") + "when = 'power_w > 1'", "1:1: ''R-1'' can't name a rule"),
@@ -318,7 +331,7 @@ def test_a_rule_inhibited_by_a_broken_one_works_on() -> None:
 
 def test_a_group_of_silent_devices_has_params_instead() -> None:
     params = "params = { false_per_year = 0.1, members_min = 3, members_share = 0.6 }"
-    assert rule(HEAD.replace("state", "group") + params).group is None
+    assert rule(HEAD.replace(".r]", ".circuit_down]").replace("state", "group") + params).group is None
     assert told(HEAD.replace("state", "group") + params.replace("members_min", "members"))[0].startswith("1:1: by is")
 
 

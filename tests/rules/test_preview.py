@@ -92,7 +92,7 @@ def test_lines_of_a_file_that_has_changed_since_are_not_offered() -> None:
 
 @pytest.mark.parametrize("name", sorted(RULES))
 def test_every_rule_has_plain_words(name: str) -> None:
-    plain = PlainWords(RULES[name])
+    plain = PlainWords(RULES[name], {one.name: one.title_de for one in RULES.values()})
     said = plain.looks_for()
     assert said.startswith("Löst ")
     assert said.endswith(".")

@@ -19,13 +19,15 @@ PLAUSIBLE = {
     "profile_pct": 100.0, "dim_pct": 0.0, "sun_deg": 32.14, "tilt_change_deg": 12.53, "driver_temp_c": 86.3,
     "voltage_v": 198.4, "current_a": 0.154, "power_factor": 0.7312, "battery_pct": 14.0, "usual_stay_s": 18_720.0,
     "stay_s": 277_200.0, "frozen_s": 25_200.0, "misses": 6.0, "interval_s": 900.0, "members": 12.0, "total": 14.0,
-    "value": 1.12, "lamp_failure": 0.0,
+    "value": 1.12, "lamp_failure": 0.0, "feed_w": 612.0, "lamps_w": 740.0, "voltage_l1_v": 181.2,
+    "voltage_l2_v": 262.4, "voltage_l3_v": 259.1,
 }  # fmt: skip
 SUBJECTS = {
     "circuit_down": "circuit:K-07/2",
     "phase_down": "phase:K-07/2/L1",
     "gateway_down": "gateway:gw-3",
     "silent_many": "platform",
+    "neutral_break": "cabinet:K-07",
 }
 ENGLISH = re.compile(
     r"\b(the|is|and not|none|null|true|false|nan|inf|power|lamp_|device|since|silent)\b", re.IGNORECASE
@@ -67,7 +69,7 @@ def test_every_rule_of_the_library_says_a_german_sentence(name: str) -> None:
     assert "11.01., 18:40 Uhr" in said
     assert title.startswith(rule.title_de)
     if name != "silent_many":
-        assert title.endswith((", Hauptstraße", "Strang 2", "Phase L1", "gw-3"))
+        assert title.endswith((", Hauptstraße", "Strang 2", "Phase L1", "gw-3", "K-07"))
 
 
 def test_numbers_have_a_comma_their_unit_and_no_more_digits_than_needed() -> None:
