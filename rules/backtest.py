@@ -19,7 +19,8 @@ from rules.edges import Edge, Opening
 from rules.events import Event
 from rules.fleet import NONE, make_fleet, town_of
 from rules.judgement import Judgement
-from rules.rows import ALLOWANCE_MS, Rows, Words, in_order, ranges
+from rules.latest import NEVER_MS
+from rules.rows import ALLOWANCE_MS, Rows, Words, in_order
 from rules.spec import Rule
 from rules.windows import Window
 
@@ -97,25 +98,24 @@ def _ahead(judgement: Judgement, pieces: Pieces, end_ms: int) -> Iterator[tuple[
 
 
 class Pieces:
-    """The rows of a table by the time they became known, a few hours at a time."""
+    """The rows of a table by the time they became known, a few hours at a time.
+
+    `order` i8[m] the rows of devices that are ours, as they became known; `device` i4[m], `known_ms` i8[m] in it.
+    """
 
     def __init__(self, table: Table, number: NDArray[np.int64], words: Words) -> None:
         self.table = table
-        self.number = number
         self.texts = {
             name: (np.array([words.of(word) for word in known] or [NONE], dtype=np.int32), codes)
             for name, (known, codes) in table.texts.items()
         }
         known_ms = np.maximum(table.t_ms + ALLOWANCE_MS, table.received_ms)
-        ours = number[table.device] != NONE
-        if ours.all() and bool((known_ms[1:] >= known_ms[:-1]).all()):
-            self.order = np.arange(len(known_ms))
-        else:
-            self.order = np.argsort(known_ms, kind="stable")
-            self.order = self.order[ours[self.order]]
-        self.known_ms = known_ms[self.order]
+        device = number.astype(np.int32)[table.device]
+        self.order = np.argsort(known_ms, kind="stable")
+        if (number == NONE).any():
+            self.order = self.order[device[self.order] != NONE]
+        self.known_ms, self.device = known_ms[self.order], device[self.order]
         self.names = sorted(table.values)
-        self.by_device: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     @property
     def begin_ms(self) -> int:
@@ -133,29 +133,27 @@ class Pieces:
         while at_ms < end_ms:
             at_ms = min(at_ms + PIECE_MS, end_ms)
             end = int(np.searchsorted(self.known_ms, at_ms + (ALLOWANCE_MS if at_ms == end_ms else 0), side="right"))
-            yield at_ms, self._rows(self.order[begin:end])
+            yield at_ms, self._rows(self.order[begin:end], self.device[begin:end])
             begin = end
 
-    def history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: int) -> Rows:
-        """The rows of some devices after an instant each, as far as they were known until then."""
-        if self.by_device is None:
-            device = self.number[self.table.device]
-            order = np.argsort(device, kind="stable")
-            self.by_device = order, np.searchsorted(device[order], np.arange(int(device.max()) + 2))
-        order, begins = self.by_device
-        chosen = order[ranges(begins[devices], begins[devices + 1])]
-        table = self.table
-        since_ms = np.repeat(after_ms, begins[devices + 1] - begins[devices])
-        known_ms = np.maximum(table.t_ms[chosen] + ALLOWANCE_MS, table.received_ms[chosen])
-        return self._rows(chosen[(table.t_ms[chosen] > since_ms) & (known_ms <= until_ms)])
+    def history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: NDArray[np.int64]) -> Rows:
+        """The rows of some devices after an instant each, as far as they were known until another."""
+        after, until = np.full((2, int(devices.max()) + 2), NEVER_MS)
+        after[devices], until[devices] = after_ms, until_ms
+        # Nothing is known before it was taken, and until = never takes none of the devices that nobody asks for.
+        begin = int(np.searchsorted(self.known_ms, int(after_ms.min()) + ALLOWANCE_MS))
+        end = int(np.searchsorted(self.known_ms, int(until_ms.max()), side="right"))
+        device = np.minimum(self.device[begin:end], len(after) - 1)
+        chosen = np.flatnonzero(self.known_ms[begin:end] <= until[device])
+        chosen = chosen[self.table.t_ms[self.order[begin + chosen]] > after[device[chosen]]]
+        return self._rows(self.order[begin + chosen], device[chosen])
 
-    def _rows(self, chosen: NDArray[np.int64]) -> Rows:
+    def _rows(self, chosen: NDArray[np.int64], device: NDArray[np.int32]) -> Rows:
         table = self.table
-        device = self.number[table.device[chosen]]
         place = in_order(device, table.t_ms[chosen])
         chosen = chosen[place]
         return Rows(
-            device=device[place],
+            device=device[place].astype(np.int64),
             t_ms=table.t_ms[chosen],
             received_ms=table.received_ms[chosen],
             values=_told({name: table.values[name][chosen] for name in self.names}),

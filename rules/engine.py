@@ -101,11 +101,11 @@ class Engine:
         self._forget_what_is_settled()
         return edges
 
-    def _history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: int) -> Rows:
-        """The rows of some devices (sorted) after an instant each, as far as they were known until then."""
+    def _history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: NDArray[np.int64]) -> Rows:
+        """The rows of some devices (sorted) after an instant each, as far as they were known until another."""
         rows = concat_rows([part.take(part.rows_of(devices)) for part in self.recent])
-        since_ms = after_ms[np.searchsorted(devices, rows.device)]
-        return rows.take(np.flatnonzero((rows.t_ms > since_ms) & (rows.own_known_ms <= until_ms)))
+        place = np.searchsorted(devices, rows.device)
+        return rows.take(np.flatnonzero((rows.t_ms > after_ms[place]) & (rows.own_known_ms <= until_ms[place])))
 
     def _forget_what_is_settled(self) -> None:
         late = self.judgement.late

@@ -23,6 +23,7 @@ from rules.edges import Edge
 from rules.events import Event
 from rules.fleet import Fleet
 from rules.late import History, Late, no_history
+from rules.latest import NEVER_MS
 from rules.nights import Nights
 from rules.presses import Overdue
 from rules.rows import NO_ROWS, Rows, Words, concat_rows
@@ -30,7 +31,6 @@ from rules.spec import Rule
 from rules.topology import Topology, make_topology
 from rules.windows import Muted, Window, muted, muted_at, unmuted_rows
 
-NEVER_MS = -1
 STEP_MS = 60_000
 """The grid on which readings are judged: who knows when it was judged knows with what."""
 ABSENCE_RULES = ("silent", "never_reported", "circuit_down", "phase_down", "gateway_down", "silent_many")
@@ -124,23 +124,30 @@ class Judgement:
             rows = rows.take(np.flatnonzero(~apart))
         else:
             found = []
-        found += self.court.take(rows, self._may(rows))
-        self.late.note(rows)
+        found += self._in_order(rows)
         self.late.keep(until_ms)
         return sorted(found, key=lambda event: event.order)
 
     def _one_after_the_other(self, rows: Rows) -> list[Event]:
-        """Rows of devices that spoke out of order: minute by minute, as they became known."""
-        minute = -(-rows.own_known_ms // STEP_MS) * STEP_MS
+        """Rows of devices that spoke out of order: minute by minute, as they became known.
+
+        No device looks at another, so each goes through its own minutes: first everybody's first step, then
+        everybody's second, and so on.
+        """
+        minute_ms = -(-rows.own_known_ms // STEP_MS) * STEP_MS
         found: list[Event] = []
-        for until_ms in np.unique(minute).tolist():
-            piece = rows.take(np.flatnonzero(minute == until_ms))
-            late = np.isin(piece.device, np.unique(piece.device[self.late.is_late(piece)]))
-            fresh = piece.take(np.flatnonzero(~late))
-            found += self.court.take(fresh, self._may(fresh))
-            self.late.note(fresh)
-            if late.any():
-                found += self.late.again(piece.take(np.flatnonzero(late)), self._may, int(until_ms))
+        for step, is_late in self.late.steps(rows, minute_ms):
+            fresh, late = step[~is_late], step[is_late]
+            if len(fresh):
+                found += self._in_order(rows.take(fresh))
+            if len(late):
+                some = rows.take(late)
+                found += self.late.again(some, self._may, minute_ms[late][some.starts])
+        return found
+
+    def _in_order(self, rows: Rows) -> list[Event]:
+        found = self.court.take(rows, self._may(rows))
+        self.late.note(rows)
         return found
 
     def advance(self, rows: Rows, until_ms: int, hears: bool = True) -> list[Edge]:

@@ -7,7 +7,7 @@ was told and turns out never to have been is ended with that reason; what is now
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 
 from rules.court import SAMPLES, WORDS, Court, CourtState
 from rules.events import CALMS, OPENS, REFUTED, STIRS, Event
-from rules.latest import grown
-from rules.rows import NO_ROWS, Rows
+from rules.latest import NEVER_MS, grown
+from rules.rows import NO_ROWS, Rows, last_true, ranges, running_max
 
 KEEP_EVERY_MS = 12 * 3_600_000
 KEPT = 2
-NEVER_MS = -1
-History = Callable[[NDArray[np.int64], NDArray[np.int64], int], Rows]
-"""(devices i8[d], after i8[d] Unix ms, known until): all samples of these devices after those instants that were known
-by then, sorted by device and time."""
+History = Callable[[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]], Rows]
+"""(devices i8[d] sorted, after i8[d], until i8[d] Unix ms): all samples of these devices after the one instant that
+were known by the other, sorted by device and time."""
 May = Callable[[Rows], NDArray[np.bool_]]
 
 
-def no_history(devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: int) -> Rows:
+def no_history(devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: NDArray[np.int64]) -> Rows:
     """Nothing is kept."""
     return NO_ROWS
 
@@ -78,19 +77,46 @@ class Late:
         found: NDArray[np.bool_] = rows.t_ms <= self.last_ms[rows.device]
         return found
 
-    def again(self, rows: Rows, may: May, until_ms: int) -> list[Event]:
-        """Judge the devices of these rows anew, some of which are late; what is different now."""
+    def steps(self, rows: Rows, minute_ms: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.bool_]]]:
+        """Everybody's first step, everybody's second, and so on: (rows i8[s], whether each is part of a late step).
+
+        `minute_ms` i8[k] when each row is judged. A minute with a late sample is a step of its own; all minutes up to
+        it are one, for in them the order of time is that in which they became known.
+        """
+        order = np.lexsort((rows.t_ms, minute_ms, rows.device))
+        device, minute, t_ms = rows.device[order], minute_ms[order], rows.t_ms[order]
+        own = np.append(True, device[1:] != device[:-1])
+        begins = own | np.append(True, minute[1:] != minute[:-1])
+        first, ends = np.flatnonzero(begins), np.append(np.flatnonzero(begins)[1:], len(device))
+        newest_ms = running_max(t_ms, own)[ends - 1]
+        is_first = own[first]
+        before_ms = np.where(is_first, NEVER_MS, np.append(NEVER_MS, newest_ms[:-1]))
+        is_late = t_ms[first] <= np.maximum(before_ms, self.last_ms[device[first]])
+        another = is_first | is_late | np.append(True, is_late[:-1])
+        number = np.cumsum(another)
+        number -= number[last_true(is_first)]
+        for step in range(int(number.max()) + 1):
+            mine = np.flatnonzero(number == step)
+            chosen = ranges(first[mine], ends[mine])
+            row, late = order[chosen], np.repeat(is_late[mine], ends[mine] - first[mine])
+            in_order = np.argsort(row)
+            yield row[in_order], late[in_order]
+
+    def again(self, rows: Rows, may: May, until_ms: NDArray[np.int64]) -> list[Event]:
+        """Judge the devices of these rows anew, each with samples that are late; what is different now.
+
+        `until_ms` i8[d] is when it is judged, for each of them.
+        """
         late = self.is_late(rows)
-        devices = np.unique(rows.device[late])
-        oldest_ms = np.full(len(devices), np.iinfo(np.int64).max)
-        np.minimum.at(oldest_ms, np.searchsorted(devices, rows.device[late]), rows.t_ms[late])
+        devices = rows.present
+        oldest_ms = rows.t_ms[rows.starts]
         said = rows.take(np.flatnonzero(late))
         found = self.court.take(said, may(said), what=WORDS)
         for kept in reversed(self.kept):
-            last_ms = grown(kept.last_ms, len(self.last_ms), NEVER_MS)
-            here = last_ms[devices] < oldest_ms
-            found += self._from(kept, devices[here], last_ms[devices[here]], may, until_ms)
-            devices, oldest_ms = devices[~here], oldest_ms[~here]
+            last_ms = grown(kept.last_ms, len(self.last_ms), NEVER_MS)[devices]
+            here = last_ms < oldest_ms
+            found += self._from(kept, devices[here], last_ms[here], may, until_ms[here])
+            devices, oldest_ms, until_ms = devices[~here], oldest_ms[~here], until_ms[~here]
         self.ignored += int(np.isin(rows.device[late], devices).sum())
         left = rows.take(np.flatnonzero(~late & np.isin(rows.device, devices)))
         found += self.court.take(left, may(left))
@@ -98,7 +124,12 @@ class Late:
         return found
 
     def _from(
-        self, kept: Kept, devices: NDArray[np.int64], after_ms: NDArray[np.int64], may: May, until_ms: int
+        self,
+        kept: Kept,
+        devices: NDArray[np.int64],
+        after_ms: NDArray[np.int64],
+        may: May,
+        until_ms: NDArray[np.int64],
     ) -> list[Event]:
         if not len(devices):
             return []
@@ -111,9 +142,10 @@ class Late:
         for event in sorted(events, key=lambda one: (one.t_ms, one.known_ms)):
             newest[event.rule, event.device, event.what in (STIRS, CALMS)] = event
         found = [event for (_, _, is_unrest), event in newest.items() if is_unrest]
+        at_ms = dict(zip(devices.tolist(), until_ms.tolist(), strict=True))
         for name, judge in judges.items():
             after = judge.open_on(devices)
-            found += [_ended(name, device, until_ms) for device in sorted(before[name] - after)]
+            found += [_ended(name, device, at_ms[device]) for device in sorted(before[name] - after)]
             opened = [newest.get((name, device, False)) for device in sorted(after - before[name])]
             found += [event for event in opened if event is not None and event.what == OPENS]
         return found

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.rows import Rows
+from rules.rows import Rows, last_true
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class _Course:
         self.too_long = pause_ms > limits.max_gap_ms[samples.device]
         same = np.append(False, samples.bad[1:] == samples.bad[:-1]) & ~self.first
         self.begins = ~same | (samples.bad & self.too_long)
-        self.begin = _last_true(self.begins)
+        self.begin = last_true(self.begins)
 
     def outcome(self, runs: Runs) -> Outcome:
         """The new state and what happened."""
@@ -204,7 +204,7 @@ class _Course:
         before = np.append(False, kind[:-1] & (device[1:] == device[:-1]))
         happened = ~is_state & (kind != before)
         since_ms = np.where(is_state, samples.since_ms[marks], samples.start_ms[self.begin[marks]])
-        since_ms = since_ms[_last_true((happened | is_state) & kind)]  # a closing has that of what it closes
+        since_ms = since_ms[last_true((happened | is_state) & kind)]  # a closing has that of what it closes
         told = Marks(samples.row[marks[happened]], kind[happened], since_ms[happened])
         return Outcome(self._state_after(runs, marks, kind, since_ms), told, self._unrest())
 
@@ -240,7 +240,7 @@ class _Course:
     def _sooner_begin(self) -> NDArray[np.int64]:
         sooner = self.samples.sooner
         goes_on = np.append(False, sooner[1:] & sooner[:-1]) & ~self.first & ~self.too_long
-        return _last_true(~goes_on)
+        return last_true(~goes_on)
 
     def _count(self, weight: NDArray[np.int64], begin: NDArray[np.int64]) -> NDArray[np.int64]:
         """i8[s]: the weight from the begin of each sample's run up to it."""
@@ -281,9 +281,3 @@ class _Course:
         ends = ~samples.bad & ~self.is_state & was_bad
         found = np.flatnonzero(begins | ends)
         return Marks(samples.row[found], samples.bad[found], samples.start_ms[found])
-
-
-def _last_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """i8[n]: at each place, the newest place up to it where the flag is true (the first place if none is)."""
-    found: NDArray[np.int64] = np.maximum.accumulate(np.where(flags, np.arange(len(flags)), 0))
-    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,13 +66,7 @@ class Rows:
     @cached_property
     def known_ms(self) -> NDArray[np.int64]:
         """i8[k]: when this row and all before it of the same device were known."""
-        known = self.own_known_ms
-        if not len(known):
-            return known
-        step = int(known.max() - known.min()) + 1
-        offset = np.cumsum(self.is_first) * step  # one device after the other, so one running maximum serves all
-        found: NDArray[np.int64] = np.maximum.accumulate(known + offset) - offset
-        return found
+        return running_max(self.own_known_ms, self.is_first)
 
     @cached_property
     def out_of_order(self) -> NDArray[np.bool_]:
@@ -131,6 +126,22 @@ def ranges(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int
     return found
 
 
+def running_max(numbers: NDArray[np.int64], is_first: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """i8[k]: the greatest number up to each place, begun anew at each first."""
+    if not len(numbers):
+        return numbers
+    step = int(numbers.max() - numbers.min()) + 1
+    offset = np.cumsum(is_first) * step  # one after the other, so one running maximum serves all
+    found: NDArray[np.int64] = np.maximum.accumulate(numbers + offset) - offset
+    return found
+
+
+def last_true(flags: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """i8[n]: at each place, the newest place up to it where the flag is true (the first place if none is)."""
+    found: NDArray[np.int64] = np.maximum.accumulate(np.where(flags, np.arange(len(flags)), 0))
+    return found
+
+
 def in_turns(device: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     """The places i8[m] in groups of at most one for each device: everyone's first, then everyone's second, and so on.
 
@@ -153,15 +164,10 @@ def by_night(device: NDArray[np.int64], night: NDArray[np.int32]) -> tuple[NDArr
 
 
 def in_order(
-    device: NDArray[np.int64], t_ms: NDArray[np.int64], tie: NDArray[np.int64] | None = None
+    device: NDArray[np.integer[Any]], t_ms: NDArray[np.int64], tie: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
     """The rows by (device, t), of several of one device at one instant only the last (by `tie`, then as given)."""
-    if tie is not None:
-        order = np.lexsort((tie, t_ms))
-    elif len(t_ms) and bool((t_ms[1:] >= t_ms[:-1]).all()):
-        order = np.arange(len(t_ms))
-    else:
-        order = np.argsort(t_ms, kind="stable")
+    order = np.argsort(t_ms, kind="stable") if tie is None else np.lexsort((tie, t_ms))
     order = order[_stable(device[order])]
     if not len(order):
         return order
@@ -199,7 +205,7 @@ _EMPTY = np.zeros(0, dtype=np.int64)
 NO_ROWS = Rows(_EMPTY, _EMPTY, _EMPTY, {}, {})
 
 
-def _stable(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+def _stable(numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
     """The order of numbers, equal ones as they come; 16-bit ones numpy sorts by counting, ten times as fast."""
     small = len(numbers) > 0 and int(numbers.max()) < 2**16 and int(numbers.min()) >= 0
     return np.argsort(numbers.astype(np.uint16) if small else numbers, kind="stable")

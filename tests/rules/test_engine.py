@@ -128,6 +128,21 @@ def test_what_comes_late_leaves_open_what_is_open_when_all_comes_in_time(
     assert open_on_samples(found) == open_on_samples(in_order)
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    samples=samples_st,
+    delays=st.lists(st.sampled_from([0, 0, 0, 20, 40, 90, 200]), min_size=60, max_size=60),
+    cuts=st.lists(st.integers(5, 200), min_size=1, max_size=4),
+)
+def test_what_comes_late_is_told_the_same_in_pieces_of_any_length(
+    samples: list[tuple[int, int, float, float]], delays: list[int], cuts: list[int]
+) -> None:
+    """Several lamps, each with late samples at minutes of its own, judged in one piece or minute by minute."""
+    said = said_of(samples)
+    late = [replace(one, late_ms=delay * MINUTE_MS + 500) for one, delay in zip(said, delays, strict=False)]
+    assert told_of(by_minutes(late, cuts)) == told_of(by_minutes(late, [1]))
+
+
 def open_on_samples(told: Story) -> set[tuple[str, int]]:
     """(rule, device) of all episodes that rules about samples have open, told or not yet."""
     judges = told.engine.judgement.court.judges
