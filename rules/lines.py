@@ -93,15 +93,19 @@ def _candidates(silence: Silence, rule: Rule, level: Level, quiet: Flags) -> lis
     What they stopped together counts: one that has been quiet for longer proves no more than the others.
     """
     count = level.count(quiet)
-    if not (count >= param(rule, "members_min")).any():
+    near = np.flatnonzero(count >= param(rule, "members_min"))  # most lines are not, and are not looked at
+    if not len(near):
         return []
-    of = level.count(silence.judged)
-    enough = (count >= param(rule, "members_min")) & (count >= param(rule, "members_share") * of)
-    enough &= level.count(silence.judged & (silence.missed < SPEAKS)) <= SPEAK_SHARE * of
+    members = level.on(near)
+    members = members[silence.judged[members]]
+    speaking = members[silence.missed[members] < SPEAKS]
+    of, speak = (np.bincount(level.of[some], minlength=len(level))[near] for some in (members, speaking))
+    enough = (count[near] >= param(rule, "members_share") * of) & (speak <= SPEAK_SHARE * of)
     limit = np.log(param(rule, "false_per_year") / YEAR_INTERVALS)
     found = []
-    for place in np.flatnonzero(enough).tolist():
-        mine = np.flatnonzero(quiet & level.members(place))
+    for place in near[enough].tolist():
+        mine = level.on(np.array([place]))
+        mine = mine[quiet[mine]]
         together = np.full(len(mine), silence.missed[mine].min())
         if silence.hearing.chance(mine, together).sum() <= limit:
             found.append(int(place))

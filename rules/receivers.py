@@ -95,9 +95,9 @@ class Receivers:
         self.due_of_all = self.due_of_all + total if waits else 0.0
         self.missed_of_all = self.missed_of_all + total / float(max(speakers, 1)) if waits else 0.0
         if len(self.due):
-            wired = (home != NONE) & (due > 0)
-            more = np.bincount(home[wired], weights=due[wired], minlength=len(self.due))
-            each = more / np.maximum(np.bincount(home[wired], minlength=len(self.due)), 1)
+            place = home - NONE  # who has no receiver is counted in front
+            more = np.bincount(place, weights=due, minlength=len(self.due) + 1)[1:]
+            each = more / np.maximum(np.bincount(place[due > 0], minlength=len(self.due) + 1)[1:], 1)
             spoke = self.spoke > SPEAKS_SHARE * more
             self.due = np.where(spoke, 0.0, self.due + more)
             self.missed = np.where(spoke, 0.0, self.missed + each)

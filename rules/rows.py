@@ -150,6 +150,9 @@ def in_turns(device: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
     if not len(device):
         return
     starts = np.flatnonzero(np.append(True, device[1:] != device[:-1]))
+    if len(starts) == len(device):
+        yield np.arange(len(device))
+        return
     rank = np.arange(len(device)) - np.repeat(starts, np.diff(np.append(starts, len(device))))
     yield from np.split(np.argsort(rank, kind="stable"), np.cumsum(np.bincount(rank))[:-1])
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.device import Device
 from rules.fleet import NONE, Fleet
+from rules.rows import ranges
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +26,19 @@ class Level:
 
     def count(self, devices: NDArray[np.bool_]) -> NDArray[np.int64]:
         """i8[g]: how many of the marked devices (bool[n]) hang on each."""
-        return np.bincount(self.of[devices & (self.of != NONE)], minlength=len(self.subjects))
+        of = self.of[np.flatnonzero(devices)]
+        return np.bincount(of[of != NONE], minlength=len(self.subjects))
+
+    @cached_property
+    def _by_place(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(i8[n] devices by their places, i8[g+1] where those of each begin)."""
+        order = np.argsort(self.of, kind="stable")
+        return order, np.searchsorted(self.of[order], np.arange(len(self.subjects) + 1))
+
+    def on(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The devices that hang on some of them, one place after the other."""
+        order, begins = self._by_place
+        return order[ranges(begins[places], begins[places + 1])]
 
     def total(self, devices: NDArray[np.bool_], weight: NDArray[np.float64]) -> NDArray[np.float64]:
         """f8[g]: the sum of `weight` f8[n] over the marked devices."""
