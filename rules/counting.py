@@ -20,8 +20,8 @@ from rules.expression import names
 from rules.fleet import Fleet
 from rules.inputs import Inputs
 from rules.judges import Flags, events_of
+from rules.latest import NEVER_MS
 from rules.machine import Marks
-from rules.memory import NEVER_MS
 from rules.rule_columns import Param, RuleColumns, params_of, selected, trees_of
 from rules.spec import Rule
 

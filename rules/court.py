@@ -51,10 +51,11 @@ ERRORS_MAX = 5
 
 @dataclass(frozen=True, eq=False)
 class CourtState:
-    """What all judges and memories held at an instant: {judge or memory: {column: array}}."""
+    """What all judges and memories held at an instant: {judge or memory: {column: array}}; `places` {memory: i4[n]}."""
 
     judges: dict[str, dict[str, NDArray[Any]]]
     memories: dict[str, dict[str, NDArray[Any]]]
+    places: dict[str, NDArray[np.int32]]
 
 
 class Court:
@@ -122,14 +123,14 @@ class Court:
             name: {key: aside(column) for key, column in memory.arrays().items()}
             for name, memory in self.memories.every().items()
         }
-        return CourtState(judges, memories)
+        return CourtState(judges, memories, {name: memory.seats.of for name, memory in self.memories.every().items()})
 
     def put(self, devices: NDArray[np.int64], state: CourtState) -> None:
         """Become what it was then as far as some devices (sorted) are concerned."""
         for name, judge in self.judges.items():
             judge.put(devices, state.judges[name])
         for name, memory in self.memories.every().items():
-            memory.put_back(devices, state.memories[name])
+            memory.put_back(devices, state.memories[name], state.places[name])
 
     def forget(self, devices: NDArray[np.int64]) -> None:
         """As if these devices had never said anything."""

@@ -8,7 +8,7 @@ here knows a database or a wall clock.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +23,14 @@ from rules.batch import Batch, make_batch
 from rules.edges import Edge
 from rules.fleet import Fleet, make_fleet
 from rules.judgement import STEP_MS, Judgement
-from rules.keep import columns_of, take_back, ticked_ms
+from rules.keep import columns_of, prefixed, rows_as_columns, rows_from, take_back, ticked_ms, without
 from rules.latest import NEVER_MS, LatestValues, grown
 from rules.occupancy import Occupancy
 from rules.rows import Rows, Words, concat_rows, rows_of_readings
 from rules.spec import Rule
 from rules.windows import Window
 
-SNAPSHOT_FORM = 2
+SNAPSHOT_FORM = 3
 
 
 class Engine:
@@ -141,10 +141,7 @@ class Engine:
         for name, (texts, times) in latest.texts.items():
             told = np.array(["" if text is None else text for text in texts], dtype=np.str_)
             columns |= {f"text.{name}": told, f"text_ms.{name}": times}
-        waiting = concat_rows(self.waiting)
-        columns |= {"wait.device": waiting.device, "wait.t_ms": waiting.t_ms, "wait.received_ms": waiting.received_ms}
-        columns |= {f"wait.value.{name}": column for name, column in waiting.values.items()}
-        columns |= {f"wait.text.{name}": column for name, column in waiting.texts.items()}
+        columns |= prefixed("wait.", rows_as_columns(concat_rows(self.waiting)))
         file = io.BytesIO()
         np.savez(
             file,
@@ -173,25 +170,18 @@ class Engine:
         self.recent, self._recent_since_ms = [], NEVER_MS
         self.stepped_ms = int(columns["stepped_ms"][0])
         for name, part in (("occupancy", self.occupancy), ("barriers", self.occupancy.barriers)):
-            for key, value in _with_prefix(columns, f"{name}."):
+            for key, value in without(columns, f"{name}.").items():
                 setattr(part, key, value)
-        for key, value in _with_prefix(columns, "latest."):
+        for key, value in without(columns, "latest.").items():
             setattr(self.latest, key, value)
         self.latest.numbers = {
-            key: (value, columns[f"number_ms.{key}"]) for key, value in _with_prefix(columns, "number.")
+            key: (value, columns[f"number_ms.{key}"]) for key, value in without(columns, "number.").items()
         }
         self.latest.texts = {
-            key: (value.astype(np.object_), columns[f"text_ms.{key}"]) for key, value in _with_prefix(columns, "text.")
+            key: (value.astype(np.object_), columns[f"text_ms.{key}"])
+            for key, value in without(columns, "text.").items()
         }
-        self.waiting = [
-            Rows(
-                device=columns["wait.device"],
-                t_ms=columns["wait.t_ms"],
-                received_ms=columns["wait.received_ms"],
-                values=dict(_with_prefix(columns, "wait.value.")),
-                texts=dict(_with_prefix(columns, "wait.text.")),
-            )
-        ]
+        self.waiting = [rows_from(without(columns, "wait."))]
         self._grow()
         return int(columns["position"][0])
 
@@ -202,12 +192,6 @@ def _columns_of(data: bytes) -> dict[str, NDArray[Any]]:
             return dict(told)
     except (BadZipFile, OSError, EOFError, KeyError, ValueError) as error:
         raise ValueError(f"these {len(data)} bytes are no whole snapshot: {error}") from error
-
-
-def _with_prefix(columns: Mapping[str, NDArray[Any]], prefix: str) -> Iterator[tuple[str, NDArray[Any]]]:
-    for name, column in columns.items():
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), column
 
 
 def read_snapshot(path: Path) -> bytes | None:

@@ -44,7 +44,7 @@ STRANGE_MAX = 8
 
 class Hearing:
     """n devices. `heard_ms` i8[n] time of the newest sample, -1 = never · `late_ms` i4[n] how late it came ·
-    `listened_s` f8[n] the listening clock then, `ons` i4[n] how often power had come by then ·
+    `listened_s` f8[n] the listening clock then, `ons` i2[n] how often power had come by then ·
     `seen`, `gaps`, `excess` u4[n] messages, bursts after them, messages missed in bursts beyond three ·
     `long` i8[2] the fleet's long bursts and messages in them beyond eight ·
     `home` i4[n] the usual receiver, -1 = unknown, `through` i4[n] the one that heard it last, `strange` u1[n] messages
@@ -56,7 +56,7 @@ class Hearing:
         self.heard_ms = np.zeros(0, dtype=np.int64)
         self.late_ms = np.zeros(0, dtype=np.int32)
         self.listened_s = np.zeros(0)
-        self.ons = np.zeros(0, dtype=np.int32)
+        self.ons = np.zeros(0, dtype=np.int16)
         self.seen = np.zeros(0, dtype=np.uint32)
         self.gaps = np.zeros(0, dtype=np.uint32)
         self.excess = np.zeros(0, dtype=np.uint32)
@@ -88,12 +88,14 @@ class Hearing:
         listened_s = clock.at(rows.device, rows.t_ms)
         for row in in_turns(rows.device):
             row = row[rows.t_ms[row] > self.heard_ms[rows.device[row]]]
-            device = rows.device[row]
-            self._count(device, listened_s[row], clock, interval_s, counts)
-            self.heard_ms[device] = rows.t_ms[row]
-            self.late_ms[device] = np.minimum(rows.received_ms[row] - rows.t_ms[row], LATE_MS_MAX)
-            self.listened_s[device] = np.maximum(self.listened_s[device], listened_s[row])  # what was granted stays
-            self.ons[device] = clock.ons_of(device)
+            device, t_ms, ons = rows.device[row], rows.t_ms[row], clock.ons_of(rows.device[row])
+            before_s, now_s = self.listened_s[device], listened_s[row]
+            off_times = ons - self.ons[device]
+            self._count(device, now_s - before_s, off_times, interval_s[device], counts)
+            self.heard_ms[device] = t_ms
+            self.late_ms[device] = np.minimum(rows.received_ms[row] - t_ms, LATE_MS_MAX)
+            self.listened_s[device] = np.maximum(before_s, now_s)  # what was granted stays
+            self.ons[device] = ons
             if "battery_pct" in rows.values:
                 battery_pct = rows.values["battery_pct"][row]
                 told = ~np.isnan(battery_pct)
@@ -104,33 +106,36 @@ class Hearing:
     def _count(
         self,
         device: NDArray[np.int64],
-        listened_s: NDArray[np.float64],
-        clock: ListeningClock,
+        waited_s: NDArray[np.float64],
+        off_times: NDArray[np.int32],
         interval_s: NDArray[np.float64],
         counts: NDArray[np.bool_],
     ) -> None:
-        interval = np.maximum(interval_s[device], 1.0)
-        waited_s = listened_s - self.listened_s[device]
-        waited_s -= (clock.ons_of(device) - self.ons[device]) * (interval + JOIN_S)
-        missing = np.rint(waited_s / interval) - 1.0
+        """Take in a gap each: `waited_s` f8[k], and `off_times` i4[k] how often power was off in it."""
+        interval_s = np.maximum(interval_s, 1.0)
+        missing = np.rint((waited_s - off_times * (interval_s + JOIN_S)) / interval_s) - 1.0
         told = (self.heard_ms[device] != NEVER_MS) & counts[device] & ~self.excused[device] & (missing < GAP_MAX)
         self.excused[device] = False
-        burst = told & (missing >= TAIL)
         self.seen[device] += told
-        self.gaps[device] += burst
-        self.excess[device] += np.where(burst, missing - TAIL, 0).astype(np.uint32)
-        long = told & (missing >= LONG)
-        self.long += (int(long.sum()), int((missing[long] - LONG).sum()))
+        burst = np.flatnonzero(told & (missing >= TAIL))
+        if len(burst):
+            device, missing = device[burst], missing[burst]
+            self.gaps[device] += 1
+            self.excess[device] += (missing - TAIL).astype(np.uint32)
+            long = missing[missing >= LONG] - LONG
+            self.long += (len(long), int(long.sum()))
 
     def _through(self, device: NDArray[np.int64], gateway: NDArray[np.int32]) -> None:
         told = gateway != NONE
         device, gateway = device[told], gateway[told]
         self.through[device] = gateway
-        same = self.home[device] == gateway
-        self.strange[device] = np.where(same, 0, np.minimum(self.strange[device] + 1, STRANGE_MAX))
-        moves = (self.home[device] == NONE) | (self.strange[device] >= STRANGE_MAX)
-        self.home[device] = np.where(moves, gateway, self.home[device])
-        self.strange[device[moves]] = 0
+        home = self.home[device]
+        other = np.flatnonzero(home != gateway)
+        strange = np.minimum(self.strange[device[other]] + 1, STRANGE_MAX)
+        moves = (home[other] == NONE) | (strange >= STRANGE_MAX)
+        self.home[device[other[moves]]] = gateway[other[moves]]
+        self.strange[device] = 0
+        self.strange[device[other]] = np.where(moves, 0, strange)
 
     def interval_s(self, promised_s: NDArray[np.float64]) -> NDArray[np.float64]:
         """f8[n]: the interval to reckon with, from the one promised."""
@@ -147,7 +152,7 @@ class Hearing:
         """Begin to wait anew for these (bool[n]): what kept them from us has ended only now."""
         self.excused |= devices
         self.listened_s = np.where(devices, np.maximum(self.listened_s, clock.now_s), self.listened_s)
-        self.ons = np.where(devices, clock.ons_now, self.ons).astype(np.int32)
+        self.ons = np.where(devices, clock.ons_now, self.ons).astype(np.int16)
 
     def _tail(self, devices: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(f8[k], f8[k]): share of messages after which a burst begins, and the chance that it goes on."""
@@ -215,17 +220,22 @@ class ListeningClock:
     def advance(self, now_ms: int) -> None:
         """Time goes on."""
         before, self.told_s = self.told_s, self.nights.powered_s(now_ms)
-        is_powered = self.told_s > before
+        is_powered, self.now_ms = self.told_s > before, now_ms
+        if np.array_equal(is_powered, self.was_powered):
+            self._look_at_time()
+            return
         self.ons += is_powered & ~self.was_powered
-        self.was_powered, self.now_ms = is_powered, now_ms
+        self.was_powered = is_powered
         self.look()
 
     def look(self) -> None:
         """The columns as they are now."""
-        group = self.nights.group
-        self.now_s: NDArray[np.float64] = self.told_s[group] - self.blind_s
-        self.ons_now: NDArray[np.int32] = self.ons[group]
-        self.powered_now: NDArray[np.bool_] = self.was_powered[group]
+        self._look_at_time()
+        self.ons_now: NDArray[np.int32] = self.ons[self.nights.group]
+        self.powered_now: NDArray[np.bool_] = self.was_powered[self.nights.group]
+
+    def _look_at_time(self) -> None:
+        self.now_s: NDArray[np.float64] = self.told_s[self.nights.group] - self.blind_s
 
     def deaf(self, seconds: float) -> None:
         """We could not hear anybody for so long."""
@@ -237,12 +247,16 @@ class ListeningClock:
     def at(self, device: NDArray[np.int64], t_ms: NDArray[np.int64]) -> NDArray[np.float64]:
         """f8[k]: the clock of these devices at these instants, as far as is known now."""
         begin_ms, end_ms = self.blind_ms
+        found: NDArray[np.float64] = (t_ms - ORIGIN_MS) / MS_PER_S
+        by_night = np.flatnonzero(self.switched[device])
+        if len(by_night):
+            found[by_night] = self.nights.powered_s_of(device[by_night], t_ms[by_night])
+        if int(t_ms.min(initial=end_ms)) >= end_ms:
+            found -= self.blind_s
+            return found
         after_s = np.maximum(end_ms - np.maximum(t_ms, begin_ms), 0) / MS_PER_S
-        blind_s = self.blind_s - after_s  # so far at each instant: of what came before we were deaf nothing is lost
-        found: NDArray[np.float64] = (t_ms - ORIGIN_MS) / MS_PER_S - blind_s
-        if self.switched.any():
-            by_night = np.flatnonzero(self.switched[device])
-            found[by_night] = self.nights.powered_s_of(device[by_night], t_ms[by_night]) - blind_s[by_night]
+        # So far at each instant: of what came before we were deaf nothing is lost.
+        found -= self.blind_s - after_s
         return found
 
     def ons_of(self, device: NDArray[np.int64]) -> NDArray[np.int32]:

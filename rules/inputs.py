@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from core.kinds import KIND_NUMBER
 from rules.feeders import Feeders
 from rules.fleet import MIN_W_SHARE, Fleet
+from rules.latest import NEVER_MS
 from rules.localtime import local_hour
 from rules.memories import FROZEN, Memories, kept_key
-from rules.memory import NEVER_MS, Past
+from rules.memory import Past
 from rules.nights import Nights, Told
 from rules.nominal import Nominal
 from rules.reference import Reference

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.kinds import VALUES
 from rules.fleet import Fleet
 from rules.memory import LastKnown, Same, Zero
@@ -15,6 +18,7 @@ from rules.stays import Stays
 
 FROZEN = ("voltage_v", "current_a", "power_w")
 CHANGES_KEPT = 16
+UNRATED = "unrated"
 Call = tuple[str, str, float]
 
 
@@ -24,17 +28,18 @@ class Memories:
     def __init__(self, names: Iterable[str], calls: Iterable[Call], values: Iterable[tuple[str, ...]]) -> None:
         names = set(names)
         self.seats: dict[str | None, Seats] = {kind: Seats(kind) for kind in (None, "lamp", "parking")}
+        self.seats[UNRATED] = Seats("lamp", is_unrated)
         self.frozen = {key: self._for("lamp", Same()) for key in {*values, FROZEN}}
         self.tilt = self._for("lamp", Zero()) if "tilt_change_deg" in names else None
-        self.nominal = self._for("lamp", Nominal())
+        self.nominal = self._for(UNRATED, Nominal())
         self.reference = self._for("lamp", Reference()) if names & {"reference_w", "value"} else None
         self.stays = self._for("parking", Stays()) if names & {"usual_stay_s", "stay_s"} else None
         self.kept = {
             key: self._for(_only_kind(key[1]), _last_known(*key)) for key in {kept_key(*call) for call in calls}
         }
 
-    def _for(self, kind: str | None, memory: M) -> Seated[M]:
-        return Seated(memory, self.seats[kind])
+    def _for(self, whom: str | None, memory: M) -> Seated[M]:
+        return Seated(memory, self.seats[whom])
 
     def refresh(self, fleet: Fleet) -> None:
         """Take in an inventory."""
@@ -43,12 +48,21 @@ class Memories:
         for memory in self.every().values():
             memory.refresh()
 
+    def given_seats(self) -> dict[str, Seats]:
+        """The seats that an inventory may give and take, by name: whose they are must be kept with the memories."""
+        return {name: seats for name, seats in self.seats.items() if name is not None and seats.needs_one is not None}
+
     def every(self) -> dict[str, Seated[Any]]:
         """All memories by name."""
         found: dict[str, Seated[Any]] = {f"same.{'+'.join(key)}": one for key, one in self.frozen.items()}
         found |= {f"kept.{'.'.join(map(str, key))}": one for key, one in self.kept.items()}
         named = {"tilt": self.tilt, "nominal": self.nominal, "reference": self.reference, "stays": self.stays}
         return found | {name: one for name, one in named.items() if one is not None}
+
+
+def is_unrated(fleet: Fleet) -> NDArray[np.bool_]:
+    """bool[n]: the devices whose nominal power the inventory does not say."""
+    return np.isnan(fleet.nominal_w)
 
 
 def _only_kind(name: str) -> str | None:
@@ -61,8 +75,10 @@ def kept_key(function: str, name: str, argument: float) -> tuple[str, str, int]:
     """Which memory serves a call: what is kept, of which value, how many."""
     if function in ("age", "changes"):
         return "changes", name, CHANGES_KEPT
+    if function in ("rate", "gap"):
+        return "samples", name, 1
     return "values", name, int(argument) if function == "median_of" else 1
 
 
 def _last_known(what: str, name: str, size: int) -> LastKnown:
-    return LastKnown(size, changes=what == "changes")
+    return LastKnown(size, changes=what == "changes", timed=what != "values")

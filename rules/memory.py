@@ -13,10 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.latest import grown
+from rules.latest import NEVER_MS, grown
 from rules.rows import Rows
-
-NEVER_MS = -1
 
 
 class Memory(Protocol):
@@ -68,20 +66,23 @@ class Past:
 
 
 class LastKnown:
-    """The last `size` values of a name for each device, or only those that differ from the one before (`changes`)."""
+    """The last `size` values of a name for each device, or only those that differ from the one before (`changes`).
 
-    def __init__(self, size: int, changes: bool = False) -> None:
+    With their times, or (not `timed`) without: what was before then has the time NEVER_MS.
+    """
+
+    def __init__(self, size: int, changes: bool = False, timed: bool = True) -> None:
         self.size = size
         self.changes = changes
         self.values = np.zeros((0, size))
-        self.times_ms = np.zeros((0, size), dtype=np.int64)
+        self.times_ms = np.zeros((0, size if timed else 0), dtype=np.int64)
 
     def grow(self, devices: int) -> None:
         """Room for so many devices."""
         more = devices - len(self.values)
         if more > 0:
             self.values = np.concatenate((self.values, np.full((more, self.size), np.nan)))
-            empty = np.full((more, self.size), NEVER_MS, dtype=np.int64)
+            empty = np.full((more, self.times_ms.shape[1]), NEVER_MS, dtype=np.int64)
             self.times_ms = np.concatenate((self.times_ms, empty))
 
     def forget(self, devices: NDArray[np.int64]) -> None:
@@ -93,14 +94,17 @@ class LastKnown:
         row = np.flatnonzero(~np.isnan(column))
         device = rows.device[row]
         present = device[np.append(True, device[1:] != device[:-1])] if len(device) else device
-        known = self.times_ms[present] != NEVER_MS
+        values = self.values[present]
+        known = ~np.isnan(values)
         before = np.repeat(present, self.size).reshape(-1, self.size)[known]
+        is_timed = self.times_ms.shape[1] > 0
+        before_ms = self.times_ms[present][known] if is_timed else np.full(len(before), NEVER_MS)
         order = np.argsort(np.concatenate((before, device)), kind="stable")
         past = Past(
             row=np.concatenate((np.full(len(before), -1), row))[order],
             device=np.concatenate((before, device))[order],
-            t_ms=np.concatenate((self.times_ms[present][known], rows.t_ms[row]))[order],
-            value=np.concatenate((self.values[present][known], column[row]))[order],
+            t_ms=np.concatenate((before_ms, rows.t_ms[row]))[order],
+            value=np.concatenate((values[known], column[row]))[order],
         )
         self._keep(past)
         return past
@@ -120,7 +124,8 @@ class LastKnown:
             there = place >= begins
             where = device[ends[there]]
             self.values[where, self.size - 1 - back] = past.value[chosen[place[there]]]
-            self.times_ms[where, self.size - 1 - back] = past.t_ms[chosen[place[there]]]
+            if self.times_ms.shape[1]:
+                self.times_ms[where, self.size - 1 - back] = past.t_ms[chosen[place[there]]]
 
 
 class Same:

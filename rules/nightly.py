@@ -21,6 +21,7 @@ from rules.inputs import Inputs
 from rules.judges import Flags, events_of
 from rules.latest import grown
 from rules.machine import Judged, Limits, Runs, advance, no_runs
+from rules.nights import NO_NIGHT
 from rules.rows import Rows, by_night, in_turns
 from rules.rule_columns import Param, RuleColumns, params_of, selected
 from rules.spec import Rule
@@ -28,11 +29,10 @@ from rules.spec import Rule
 SCALE = 1000
 SAMPLES_MIN = 4
 """A night with fewer samples says nothing about its mean."""
-NO_NIGHT = -1
 
 
 class NightJudge:
-    """n devices: `night` i4[n] being summed up, `total` i4[n], `count` u2[n]; and the runs of bad nights."""
+    """n devices: `night` u2[n] being summed up, `total` i4[n], `count` u2[n]; and the runs of bad nights."""
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
@@ -42,7 +42,7 @@ class NightJudge:
         self._when, self._clear = compile_truth(rule.when), compile_truth(rule.clears)
         self.told = sorted(names(rule.value) - rule.params.keys())
         self.runs = no_runs()
-        self.night = np.zeros(0, dtype=np.int32)
+        self.night = np.zeros(0, dtype=np.uint16)
         self.total = np.zeros(0, dtype=np.int32)
         self.count = np.zeros(0, dtype=np.uint16)
 
@@ -101,7 +101,9 @@ class NightJudge:
             another = self.night[which] != night[first[mine]]
             over = mine[another & (self.count[which] >= SAMPLES_MIN)]
             done = device[over]
-            found.append((first[over], self.night[done], self.total[done] / (self.count[done] * float(SCALE))))
+            found.append(
+                (first[over], self.night[done].astype(np.int32), self.total[done] / (self.count[done] * float(SCALE)))
+            )
             self.total[which[another]], self.count[which[another]] = 0, 0
             self.night[which] = night[first[mine]]
             self.total[which] += total[mine]

@@ -26,6 +26,8 @@ REGION_LAT, REGION_LON = 51.30, 12.58
 STEADY_DAYS_MAX = 8
 """A change of level further away than this is told as this far: a profile repeats within a week."""
 STEADY_S_MAX = STEADY_DAYS_MAX * 86_400
+NO_NIGHT = 2**16 - 1
+"""Instead of a night where those of many devices are kept: two bytes each, which last until 2149."""
 
 ORIGIN_DAY = 19_723
 ORIGIN_MS = ORIGIN_DAY * DAY_MS
@@ -129,8 +131,11 @@ class Nights:
         The first time far from what was asked before costs a step for each block in between. Before 1970 and after
         2100 nothing is added.
         """
-        instants = np.full(len(self.lines), t_ms, dtype=np.int64)
-        return self._powered_ms(np.arange(len(self.lines)), instants) / MS_PER_S
+        powered_ms = np.full(len(self.lines), min(max(t_ms, FIRST_MS), LAST_MS) - ORIGIN_MS, dtype=np.int64)
+        switched = np.flatnonzero(self.is_switched)
+        if len(switched):
+            powered_ms[switched] = self._powered_ms(switched, np.full(len(switched), t_ms, dtype=np.int64))
+        return powered_ms / MS_PER_S
 
     def powered_s_of(self, device: Integers, t_ms: Integers) -> Numbers:
         """f8[k]: seconds with power of these devices up to these instants; the rest as for `powered_s`."""

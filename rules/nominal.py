@@ -10,21 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.latest import grown
+from rules.nights import NO_NIGHT
 from rules.rows import Rows, by_night, in_turns
 
 SCALE = 10
 SAMPLES_MIN = 4
 BURNING_W = 4.0
 """Less is standby, not light."""
-NO_NIGHT = -1
 
 
 class Nominal:
-    """n lamps: `value_w` f4[n] learned, NaN = not yet · `night`, `total` i4[n], `count` u2[n] of the one so far."""
+    """n lamps: `value_w` f4[n] learned, NaN = not yet · `night` u2[n], `total` i4[n], `count` u2[n] of the one
+    so far.
+    """
 
     def __init__(self) -> None:
         self.value_w = np.zeros(0, dtype=np.float32)
-        self.night = np.zeros(0, dtype=np.int32)
+        self.night = np.zeros(0, dtype=np.uint16)
         self.total = np.zeros(0, dtype=np.int32)
         self.count = np.zeros(0, dtype=np.uint16)
 

@@ -19,13 +19,13 @@ from rules.events import CLOSES, OPENS, Event
 from rules.fleet import Fleet
 from rules.inputs import Inputs
 from rules.judges import Flags
+from rules.latest import NEVER_MS
 from rules.rows import Rows, Words
 from rules.rule_columns import selected
 from rules.spec import Rule
 
 JOIN_MS = 600_000
 """Presses within ten minutes belong together. (Shared knowledge, domain A8.)"""
-NEVER_MS = -1
 QUIET_EVENTS = frozenset({"test", "heartbeat", "cancel", "tamper"})
 """What is no call for help; a word that nobody knows is one."""
 

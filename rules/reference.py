@@ -12,6 +12,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rules.latest import grown
+from rules.nights import NO_NIGHT
 from rules.rows import Rows, by_night, in_turns
 
 BANDS_PCT = (35.0, 60.0, 85.0)
@@ -31,15 +33,15 @@ of an unknown driver is only guessed."""
 
 
 class Reference:
-    """n devices, four bands: `ratio` f4[n, 4], NaN = not learned · `nights` u1[n, 4] learned from · `night` i4[n] the
-    night being summed up, `first` i4[n] the first one, `total` i4[n, 4] and `count` u2[n, 4] its sums.
+    """n devices, four bands: `ratio` f4[n, 4], NaN = not learned · `nights` u1[n, 4] learned from · `night` u2[n] the
+    night being summed up, `first` u2[n] the first one, `total` i4[n, 4] and `count` u2[n, 4] its sums.
     """
 
     def __init__(self) -> None:
         self.ratio = np.zeros((0, BANDS), dtype=np.float32)
         self.nights = np.zeros((0, BANDS), dtype=np.uint8)
-        self.night = np.zeros(0, dtype=np.int32)
-        self.first = np.zeros(0, dtype=np.int32)
+        self.night = np.zeros(0, dtype=np.uint16)
+        self.first = np.zeros(0, dtype=np.uint16)
         self.total = np.zeros((0, BANDS), dtype=np.int32)
         self.count = np.zeros((0, BANDS), dtype=np.uint16)
 
@@ -50,14 +52,14 @@ class Reference:
             return
         self.ratio = np.concatenate((self.ratio, np.full((more, BANDS), np.nan, dtype=np.float32)))
         self.nights = np.concatenate((self.nights, np.zeros((more, BANDS), dtype=np.uint8)))
-        self.night = np.concatenate((self.night, np.full(more, -1, dtype=np.int32)))
-        self.first = np.concatenate((self.first, np.full(more, -1, dtype=np.int32)))
+        self.night, self.first = grown(self.night, devices, NO_NIGHT), grown(self.first, devices, NO_NIGHT)
         self.total = np.concatenate((self.total, np.zeros((more, BANDS), dtype=np.int32)))
         self.count = np.concatenate((self.count, np.zeros((more, BANDS), dtype=np.uint16)))
 
     def forget(self, devices: NDArray[np.int64]) -> None:
         """Learn these anew: a lamp was repaired or exchanged."""
-        self.ratio[devices], self.nights[devices], self.night[devices], self.first[devices] = np.nan, 0, -1, -1
+        self.ratio[devices], self.nights[devices] = np.nan, 0
+        self.night[devices] = self.first[devices] = NO_NIGHT
         self.total[devices], self.count[devices] = 0, 0
 
     def take(
@@ -103,7 +105,8 @@ class Reference:
         """A device that speaks of another night than before: the one before is over and counts."""
         over = device[self.night[device] != night]
         self.night[device] = night
-        self.first[device] = np.where(self.first[device] < 0, night, self.first[device])
+        first = self.first[device]
+        self.first[device] = np.where(first == NO_NIGHT, night, first)
         if not len(over):
             return
         total, count = self.total[over], self.count[over]

@@ -5,7 +5,7 @@ Devices of the kind are numbered by themselves, in the order of their numbers in
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
@@ -21,16 +21,22 @@ M = TypeVar("M", bound=Memory)
 
 
 class Seats:
-    """`of` i4[n] the place of each device of a kind among its like, -1 = of another kind; `kind` None = all devices."""
+    """`of` i4[n] the place of each device of a kind among its like, -1 = it has none; `kind` None = all devices.
 
-    def __init__(self, kind: str | None) -> None:
+    With `needs_one`, only those of the kind that need one now: an inventory may give and take seats then.
+    """
+
+    def __init__(self, kind: str | None, needs_one: Callable[[Fleet], NDArray[np.bool_]] | None = None) -> None:
         self.kind = kind
+        self.needs_one = needs_one
         self.of = np.zeros(0, dtype=np.int32)
         self.before = self.of
 
     def refresh(self, fleet: Fleet) -> None:
         """Take in an inventory."""
         mine = np.ones(len(fleet), dtype=np.bool_) if self.kind is None else fleet.kind == KIND_NUMBER[self.kind]
+        if self.needs_one is not None:
+            mine &= self.needs_one(fleet)
         self.before, self.of = self.of, np.where(mine, np.cumsum(mine) - 1, NONE).astype(np.int32)
 
     def __len__(self) -> int:
@@ -39,6 +45,22 @@ class Seats:
     def rows(self, rows: Rows) -> Rows:
         """The rows with the places of their devices instead of the numbers."""
         return rows if self.kind is None else replace(rows, device=self.of[rows.device].astype(np.int64))
+
+    def holders(self) -> NDArray[np.int32]:
+        """i4[h]: the devices that have a place, in the order of their places."""
+        return np.flatnonzero(self.of != NONE).astype(np.int32)
+
+    def hold(self, holders: NDArray[np.int32]) -> None:
+        """Those that had a place when the memories were kept; `refresh` takes them where they belong now."""
+        self.of = np.full(len(self.of), NONE, dtype=np.int32)
+        self.of[holders] = np.arange(len(holders))
+
+    def came(self) -> NDArray[np.int64]:
+        """i8[m]: the places now of those that had none."""
+        before = np.full(len(self.of), NONE, dtype=np.int32)
+        before[: len(self.before)] = self.before
+        found: NDArray[np.int64] = self.of[(before == NONE) & (self.of != NONE)].astype(np.int64)
+        return found
 
     def moved(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(places before, places now) of those that have both and are not where they were."""
@@ -58,9 +80,10 @@ class Seated(Generic[M]):
         """Room for all, and everybody in his place, after the seats have been given anew."""
         self.memory.grow(len(self.seats))
         before, now = self.seats.moved()
-        if len(now):
+        came = self.seats.came()
+        if len(now) or len(came):
             held = {name: column[before].copy() for name, column in self.arrays().items()}
-            self.memory.forget(np.union1d(before, now))
+            self.memory.forget(np.unique(np.concatenate((before, now, came))))
             for name, column in self.arrays().items():
                 column[now] = held[name]
 
@@ -72,13 +95,20 @@ class Seated(Generic[M]):
         """The columns by name."""
         return arrays_of(self.memory)
 
-    def put_back(self, devices: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """What it held of some devices when `arrays` were taken; those that were not there then are forgotten."""
-        places = self._places(devices)
-        self.memory.forget(places)
+    def put_back(
+        self, devices: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]], of_then: NDArray[np.int32]
+    ) -> None:
+        """What it held of some devices when `arrays` were taken; those that had no place then are forgotten.
+
+        `of_then` i4[n] are the places as they were.
+        """
+        now, then = self.seats.of[devices], np.full(len(devices), NONE, dtype=np.int32)
+        known = devices < len(of_then)
+        then[known] = of_then[devices[known]]
+        self.memory.forget(now[now != NONE].astype(np.int64))
+        both = (now != NONE) & (then != NONE)
         for name, column in arrays.items():
-            known = places[places < len(column)]
-            getattr(self.memory, name)[known] = column[known]
+            getattr(self.memory, name)[now[both]] = column[then[both]]
 
     def put_one(self, device: int, held: Mapping[str, Any]) -> None:
         """What is held of one device, as `held_of` gave it."""

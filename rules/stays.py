@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.latest import grown
-from rules.memory import NEVER_MS
+from rules.latest import NEVER_MS, grown
 from rules.rows import Rows, in_turns
 
 PERCENTILE = 0.95

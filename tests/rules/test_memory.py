@@ -43,11 +43,11 @@ def same(found: float, expected: float) -> bool:
 
 
 @settings(max_examples=80, deadline=None)
-@given(samples=samples_st, cuts=cuts_st, back=st.integers(1, 4), changes=st.booleans())
+@given(samples=samples_st, cuts=cuts_st, back=st.integers(1, 4), changes=st.booleans(), timed=st.booleans())
 def test_the_last_known_values_are_those_before(
-    samples: list[Sample], cuts: list[int], back: int, changes: bool
+    samples: list[Sample], cuts: list[int], back: int, changes: bool, timed: bool
 ) -> None:
-    memory = LastKnown(4, changes)
+    memory = LastKnown(4, changes, timed)
     memory.grow(DEVICES)
 
     def take(rows: Rows) -> np.ndarray:
