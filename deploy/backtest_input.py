@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -64,16 +64,19 @@ def _parsed(path: Path, skip_bad: bool) -> Parsed:
     return parsed
 
 
-def readings_of_files(paths: Sequence[Path], skip_bad: bool) -> ReadingColumns:
-    """The readings of files. Raises BadInput with lines and columns, unless bad rows may be skipped."""
-    return joined([_readings(path, skip_bad) for path in paths])
+def readings_of_files(paths: Sequence[Path], skip_bad: bool, needed: Collection[str] | None = None) -> ReadingColumns:
+    """The readings of files; numbers that are not `needed` (None = all are) may be left out.
+
+    Raises BadInput with lines and columns, unless bad rows may be skipped.
+    """
+    return joined([_readings(path, skip_bad, needed) for path in paths])
 
 
-def _readings(path: Path, skip_bad: bool) -> ReadingColumns:
+def _readings(path: Path, skip_bad: bool, needed: Collection[str] | None) -> ReadingColumns:
     if path.suffix.casefold() not in (".csv", ".parquet"):
         raise BadInput(f"--readings is {path}; expected a name that ends with .csv or .parquet")
     try:
-        found = read_readings(path, skip_bad)
+        found = read_readings(path, skip_bad, needed)
     except ReadingsFileError as error:
         if error.count > 1:
             _tell([f"{path}: {problem}" for problem in error.problems])

@@ -181,6 +181,14 @@ class Columns:
         absent = f"CASE WHEN {_is_empty(own)} THEN 'nan'::DOUBLE ELSE 'inf'::DOUBLE END"
         return self._fetch(f"coalesce(try_cast({dotted} AS DOUBLE), {flag}, {absent})")
 
+    def is_within(self, name: str, low: float, high: float) -> bool:
+        """Whether every number of a column lies between two, as far as that can be told without reading it."""
+        own = self._name(name)
+        if self.types[name] != "DOUBLE":
+            return False
+        outside = f"{own} < {low!r} OR {own} > {high!r} AND NOT isnan({own})"
+        return not self._run(f"SELECT 1 FROM {self._from} WHERE {outside} LIMIT 1").fetchall()
+
     def words(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:
         """The different texts in the order of the alphabet, and i4[k] which of them, -1 = nothing there."""
         own = f"{self._name(name)}::VARCHAR"

@@ -8,7 +8,7 @@ that nobody believes (then `t` is the receipt). What makes no sense as a row is 
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,16 +58,17 @@ def known_values() -> dict[str, Value]:
     return found
 
 
-def read_readings(path: Path, skip_bad: bool = False) -> ReadingColumns:
+def read_readings(path: Path, skip_bad: bool = False, needed: Collection[str] | None = None) -> ReadingColumns:
     """The readings of a .csv or .parquet file. Rows that make no sense are refused, or left out with `skip_bad`.
 
+    Numbers that are not `needed` (None = all are) may be left out where the file can be checked without reading them.
     Raises ReadingsFileError with line and column of the first problems, and StoreError when the file can't be opened.
     """
     if not path.is_file():
         raise ReadingsFileError(path, ["there is no such file"])
     if path.suffix.casefold() == ".parquet":
         with Columns(path) as columns:
-            return _Reader(columns.of_parquet(), None, skip_bad).read()
+            return _Reader(columns.of_parquet(), None, skip_bad, needed).read()
     shape = csv_shape(path)
     with Columns(path) as columns:
         return _Reader(columns.of_csv(shape), shape, skip_bad).read()
@@ -106,6 +107,7 @@ class _Reader:
     columns: Columns
     shape: CsvShape | None
     skip_bad: bool
+    needed: Collection[str] | None = None
     wrong: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
@@ -169,11 +171,18 @@ class _Reader:
             if value.form is Form.TEXT:
                 texts[name] = self._words(name)
                 continue
+            if self._may_be_left_out(value):
+                continue
             numbers = self.columns.numbers(name)
             if numbers is None:
                 raise self._bad_type(name, "expected numbers")
             values[name] = self._in_range(value, numbers)
         return values, texts
+
+    def _may_be_left_out(self, value: Value) -> bool:
+        if self.needed is None or value.name in self.needed or value.form is Form.FLAG:
+            return False
+        return self.columns.is_within(value.name, value.low, value.high)
 
     def _words(self, name: str) -> Codes:
         words, codes = self.columns.words(name)

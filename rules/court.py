@@ -73,7 +73,7 @@ class Court:
                 judge.tells_unrest = True
         own = [judge.rule for judge in self.judges.values()]
         self.memories = Memories(_names(own), _calls(own), [rule.values for rule in own if rule.values])
-        self.needs = _names(own) | {name for rule in own for name in rule.values} | set(FROZEN) | ALWAYS_NEEDED
+        self.needs = values_needed(own)
         self.errors: dict[str, int] = {}
         self.aside: dict[str, str] = {}
 
@@ -127,6 +127,8 @@ class Court:
 
     def put(self, devices: NDArray[np.int64], state: CourtState) -> None:
         """Become what it was then as far as some devices (sorted) are concerned."""
+        if not len(devices):
+            return
         for name, judge in self.judges.items():
             judge.put(devices, state.judges[name])
         for name, memory in self.memories.every().items():
@@ -159,6 +161,12 @@ def _by_kind(
 
 def _looks_at(judge: Judge) -> str:
     return WORDS if isinstance(judge, EventJudge) else SAMPLES
+
+
+def values_needed(rules: Iterable[Rule]) -> frozenset[str]:
+    """The names of all that these rules look at, values among them."""
+    rules = list(rules)
+    return frozenset(_names(rules) | {name for rule in rules for name in rule.values} | set(FROZEN) | ALWAYS_NEEDED)
 
 
 def _names(rules: Iterable[Rule]) -> set[str]:

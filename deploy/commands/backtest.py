@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from deploy.output import EXIT_OK, BadInput, Parser, say, tell, tell_json
 from deploy.whole import whole_file
 from ingest.reading_columns import ReadingColumns
 from rules.backtest import Table, backtest
+from rules.court import values_needed
 from rules.spec import Rule
 from rules.told import Comparison, Row, compare, rows_of
 from rules.windows import Window, WindowError, read_windows
@@ -40,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     before = _before(arguments, today)
     windows, until_ms = _windows(arguments.windows), read_instant("--until", arguments.until)
     begun_s = clock.monotonic_s()
-    snapshot, readings = _read(arguments)
+    snapshot, readings = _read(arguments, values_needed([*rules.values(), *(before or {}).values()]))
     table, unknown = table_of(readings, snapshot, say)
     say(f"{len(readings):,} readings of {len(readings.device_ids):,} devices, {clock.monotonic_s() - begun_s:.1f} s")
     if not len(readings):
@@ -109,14 +110,14 @@ def _windows(path: Path | None) -> list[Window]:
         raise BadInput(str(error)) from None
 
 
-def _read(arguments: argparse.Namespace) -> tuple[Snapshot, ReadingColumns]:
-    """Inventory and readings."""
+def _read(arguments: argparse.Namespace, needed: Collection[str]) -> tuple[Snapshot, ReadingColumns]:
+    """Inventory and readings, of those at least the values `needed`."""
     given = None
     if arguments.inventory is not None:
         given = read_inventory(arguments.inventory, arguments.sites, arguments.skip_bad)
     if not arguments.store:
         assert given is not None, "asked for before"
-        return given, readings_of_files(arguments.readings, arguments.skip_bad)
+        return given, readings_of_files(arguments.readings, arguments.skip_bad, needed)
     from_ms, to_ms = read_span(arguments.from_, arguments.to)
     settings, data = read_data_options(arguments)
     return given or inventory_of(data), history_of(settings, data, from_ms, to_ms)
