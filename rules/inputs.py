@@ -42,6 +42,7 @@ class Inputs:
         self.feeders = feeders
         self._memories = memories
         self._columns: dict[str, Numbers] = {}
+        self._calls: dict[tuple[str, str, float], Numbers] = {}
         self._pasts: dict[tuple[str, str, int], Past] = {}
         interval_ms = fleet.interval_ms[rows.device]
         self._same = {
@@ -144,12 +145,17 @@ class Inputs:
 
     def call(self, function: str, name: str, argument: float) -> Numbers:
         """f8[k]: a function of what was before."""
+        found = self._calls.get((function, name, argument))
+        if found is None:
+            found = self._calls[function, name, argument] = self._call(function, name, argument)
+        return found
+
+    def _call(self, function: str, name: str, argument: float) -> Numbers:
         past = self._pasts.get(kept_key(function, name, argument))
         found = np.full(len(self.rows), np.nan)
-        if past is None:
-            return found
-        now = past.row >= 0
-        found[past.row[now]] = CALLS[function](past, argument)[now]
+        if past is not None:
+            now = np.flatnonzero(past.row >= 0)
+            found[past.row[now]] = CALLS[function](past, argument)[now]
         return found
 
     def _expected_w(self) -> Numbers:
@@ -176,7 +182,7 @@ class SomeInputs(Inputs):
     def __init__(self, whole: Inputs, chosen: NDArray[np.int64]) -> None:
         self.whole = whole
         self.chosen = chosen
-        self.rows = whole.rows.take(chosen, values=())
+        self.rows = whole.rows.times_of(chosen)
         self.fleet, self.nights, self.feeders = whole.fleet, whole.nights, whole.feeders
         self._columns: dict[str, Numbers] = {}
 
@@ -214,24 +220,23 @@ DERIVED: dict[str, Callable[[Inputs], Numbers]] = {
 
 
 def _delta(past: Past, argument: float) -> Numbers:
-    return past.value - past.back(1)[0]
+    return past.value - past.back(1)
 
 
 def _rate(past: Past, argument: float) -> Numbers:
-    value, t_ms = past.back(1)
     with np.errstate(all="ignore"):
-        found: Numbers = (past.value - value) / ((past.t_ms - t_ms) / HOUR_MS)
+        found: Numbers = (past.value - past.back(1)) / ((past.t_ms - past.back_ms(1)) / HOUR_MS)
     return found
 
 
 def _gap(past: Past, argument: float) -> Numbers:
-    _, t_ms = past.back(1)
+    t_ms = past.back_ms(1)
     found: Numbers = np.where(t_ms == NEVER_MS, np.nan, (past.t_ms - t_ms) / 1000.0)
     return found
 
 
 def _median(past: Past, argument: float) -> Numbers:
-    window = np.stack([past.value, *(past.back(back)[0] for back in range(1, int(argument)))])
+    window = np.stack([past.value, *(past.back(back) for back in range(1, int(argument)))])
     window.sort(axis=0)  # what is not known goes to the end
     known = np.sum(~np.isnan(window), axis=0)
     middle = np.arange(len(past.value))
@@ -240,7 +245,7 @@ def _median(past: Past, argument: float) -> Numbers:
 
 
 def _changed(past: Past) -> NDArray[np.bool_]:
-    before, _ = past.back(1)
+    before = past.back(1)
     changed: NDArray[np.bool_] = (past.row < 0) | np.isnan(before) | (before != past.value)
     return changed
 
@@ -254,7 +259,7 @@ def _age(past: Past, argument: float) -> Numbers:
 def _changes(past: Past, span_s: float) -> Numbers:
     if not len(past.row):
         return np.zeros(0)
-    before, _ = past.back(1)
+    before = past.back(1)
     count = np.cumsum(_changed(past) & ~np.isnan(before))
     origin, span_ms = int(past.t_ms.min()), int(span_s * 1000)
     width = int(past.t_ms.max()) - origin + span_ms + 2

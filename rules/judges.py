@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from core.kinds import VALUES
 from rules.evaluate import TRUE, UNKNOWN, TruthOf, compile_truth
 from rules.events import CALMS, CLOSES, OPENS, STIRS, Event
-from rules.expression import Node, names
+from rules.expression import And, Node, names
 from rules.fleet import Fleet
 from rules.inputs import Inputs
 from rules.machine import Judged, Limits, Marks, Runs, advance, no_runs
@@ -63,7 +63,7 @@ class StateJudge:
         self.rule = rule
         self.tells_unrest = False
         self.runs = no_runs()
-        self._where = _compiled(rule.where)
+        self._where = [compile_truth(part) for part in _conditions(rule.where)]
         self._when = _compiled(rule.when)
         self._clear = _compiled(rule.clears)
         self._sooner = _compiled(rule.sooner.when if rule.sooner is not None else None)
@@ -95,16 +95,14 @@ class StateJudge:
         """
         rows = inputs.rows
         suspect, quick = self._suspect(inputs)
-        suspect &= may & self.selected[rows.device]
         at = np.flatnonzero(suspect)
-        suspect[at] = self._gate(inputs, at)
-        chosen = self._chosen(rows, suspect)
+        at = self._gated(inputs, at[may[at] & self.selected[rows.device[at]]])
+        chosen = self._chosen(rows, at)
         if not len(chosen):
             return []
-        bad = suspect[chosen]
+        bad = _marked(at, rows)[chosen]
         good = may[chosen] & self.selected[rows.device[chosen]] & ~bad & self._good(inputs, chosen)
-        at = np.flatnonzero(good)
-        good[at] = self._gate(inputs, chosen[at])
+        good = _marked(self._gated(inputs, chosen[good]), rows)[chosen]
         told = np.flatnonzero(bad | good)
         row = chosen[told]
         night = inputs.night[row] if self.rule.nights > 1 else np.zeros(len(row), dtype=np.int32)
@@ -120,12 +118,14 @@ class StateJudge:
             return marks
         return Marks(marks.row, marks.opens, marks.since_ms - int(self.rule.lasts.seconds * 1000))
 
-    def _gate(self, inputs: Inputs, row: NDArray[np.int64]) -> Flags:
-        """bool[r]: whether some rows say anything to this rule."""
-        if self._where is None or not len(row):
-            return np.ones(len(row), dtype=np.bool_)
-        truth = self._where(RuleColumns(inputs.some(row), self.params))
-        return np.broadcast_to(truth == TRUE, len(row))
+    def _gated(self, inputs: Inputs, row: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of some rows that say anything to this rule; a condition is asked only where those before it hold."""
+        for condition in self._where:
+            if not len(row):
+                break
+            truth = condition(RuleColumns(inputs.some(row), self.params))
+            row = row[np.broadcast_to(truth == TRUE, len(row))]
+        return row
 
     def _suspect(self, inputs: Inputs) -> tuple[Flags, Flags]:
         """(bool[k], bool[k]): bad, and bad enough for the quicker way, if the row says anything at all."""
@@ -151,8 +151,8 @@ class StateJudge:
         good: Flags = truth >= UNKNOWN if self.rule.missing == "clear" else truth == TRUE
         return np.broadcast_to(good, len(chosen)).copy()
 
-    def _chosen(self, rows: Rows, bad: Flags) -> NDArray[np.int64]:
-        """The rows of the devices that anything can happen to."""
+    def _chosen(self, rows: Rows, bad: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The rows of the devices that anything can happen to: those with bad rows, and those with a state."""
         devices = np.unique(rows.device[bad])
         if len(self.runs):
             devices = np.union1d(devices, self.runs.device)
@@ -180,6 +180,20 @@ class StateJudge:
     def open_on(self, devices: NDArray[np.int64]) -> set[int]:
         """Those of the devices that have an open episode."""
         return self.runs.open_on(devices)
+
+
+def _marked(row: NDArray[np.int64], rows: Rows) -> Flags:
+    """bool[k]: true at some of the rows."""
+    found = np.zeros(len(rows), dtype=np.bool_)
+    found[row] = True
+    return found
+
+
+def _conditions(tree: Node | None) -> tuple[Node, ...]:
+    """What must hold, all of it."""
+    if tree is None:
+        return ()
+    return tree.parts if isinstance(tree, And) else (tree,)
 
 
 def _compiled(tree: Node | None) -> TruthOf | None:

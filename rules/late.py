@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rules.court import SAMPLES, WORDS, Court, CourtState
 from rules.events import CALMS, OPENS, REFUTED, STIRS, Event
+from rules.fleet import NONE
 from rules.latest import NEVER_MS, grown
 from rules.rows import NO_ROWS, Rows, last_true, ranges, running_max
 
@@ -108,35 +109,44 @@ class Late:
         `until_ms` i8[d] is when it is judged, for each of them.
         """
         late = self.is_late(rows)
-        devices = rows.present
-        oldest_ms = rows.t_ms[rows.starts]
-        said = rows.take(np.flatnonzero(late))
-        found = self.court.take(said, may(said), what=WORDS)
-        for kept in reversed(self.kept):
+        devices, oldest_ms = rows.present, rows.t_ms[rows.starts]
+        after_ms, which = np.full(len(devices), NEVER_MS), np.full(len(devices), NONE)
+        for number, kept in enumerate(self.kept):
             last_ms = grown(kept.last_ms, len(self.last_ms), NEVER_MS)[devices]
-            here = last_ms < oldest_ms
-            found += self._from(kept, devices[here], last_ms[here], may, until_ms[here])
-            devices, oldest_ms, until_ms = devices[~here], oldest_ms[~here], until_ms[~here]
-        self.ignored += int(np.isin(rows.device[late], devices).sum())
-        left = rows.take(np.flatnonzero(~late & np.isin(rows.device, devices)))
+            older = last_ms < oldest_ms
+            after_ms[older], which[older] = last_ms[older], number
+        too_late, back = devices[which == NONE], which != NONE
+        found = self._words(rows.take(np.flatnonzero(late)), too_late, may)
+        found += self._from(which[back], devices[back], after_ms[back], may, until_ms[back])
+        is_too_late = np.isin(rows.device, too_late)
+        self.ignored += int(np.count_nonzero(late & is_too_late))
+        left = rows.take(np.flatnonzero(~late & is_too_late))
         found += self.court.take(left, may(left))
         self.note(rows)
         return found
 
+    def _words(self, said: Rows, too_late: NDArray[np.int64], may: May) -> list[Event]:
+        """What late samples say in words. Of devices that can't go back, all of them are remembered."""
+        matters, event = np.isin(said.device, too_late), said.texts.get("event")
+        said = said.take(np.flatnonzero(matters if event is None else matters | (event != NONE)))
+        return self.court.take(said, may(said), what=WORDS)
+
     def _from(
         self,
-        kept: Kept,
+        which: NDArray[np.int64],
         devices: NDArray[np.int64],
         after_ms: NDArray[np.int64],
         may: May,
         until_ms: NDArray[np.int64],
     ) -> list[Event]:
+        """Each device from the state `which` i8[d] of those kept."""
         if not len(devices):
             return []
         judges = self.court.judges
         before = {name: judge.open_on(devices) for name, judge in judges.items()}
         rows = self.history(devices, after_ms, until_ms)
-        self.court.put(devices, kept.state)
+        for number, kept in enumerate(self.kept):
+            self.court.put(devices[which == number], kept.state)
         events = self.court.take(rows, may(rows), what=SAMPLES)
         newest: dict[tuple[str, int, bool], Event] = {}
         for event in sorted(events, key=lambda one: (one.t_ms, one.known_ms)):

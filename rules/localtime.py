@@ -29,6 +29,10 @@ Instants = NDArray[np.int64]
 def offset_ms(t_ms: Instants, zone: str = ZONE) -> Instants:
     """i8[n]: local time minus UTC at these instants (Unix ms). An unknown zone raises ZoneInfoNotFoundError."""
     changes = _changes(zone)
+    if t_ms.size:  # mostly no change lies between them
+        first, last = np.searchsorted(changes.utc_ms, (t_ms.min(), t_ms.max()), side="right").tolist()
+        if first == last:
+            return np.full(t_ms.shape, changes.offset_ms[first])
     return changes.offset_ms[np.searchsorted(changes.utc_ms, t_ms, side="right")]
 
 

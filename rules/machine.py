@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.rows import Rows, last_true
+from rules.rows import Rows, among, last_true
 
 
 @dataclass(frozen=True)
@@ -64,16 +64,20 @@ class Runs:
         return Runs(*(getattr(self, one.name)[keep] for one in fields(self)))
 
     def without(self, devices: NDArray[np.int64]) -> Runs:
-        """All but those of some devices."""
-        return self.where(~np.isin(self.device, devices))
+        """All but those of some devices (sorted)."""
+        mine = among(self.device, devices)
+        return self.where(~mine) if mine.any() else self
 
     def with_those_of(self, other: Runs, devices: NDArray[np.int64]) -> Runs:
         """These, but for some devices what others are."""
-        return self.without(devices).joined(other.where(np.isin(other.device, devices)))
+        mine, theirs = among(self.device, devices), among(other.device, devices)
+        if not mine.any() and not theirs.any():
+            return self
+        return self.where(~mine).joined(other.where(theirs))
 
     def open_on(self, devices: NDArray[np.int64]) -> set[int]:
         """Those of the devices that have an open episode."""
-        return set(self.device[self.is_open & np.isin(self.device, devices)].tolist())
+        return set(self.device[self.is_open & among(self.device, devices)].tolist())
 
     def joined(self, other: Runs) -> Runs:
         """These and others, sorted; no device may be in both."""

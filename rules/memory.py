@@ -37,10 +37,8 @@ def aside(column: NDArray[Any]) -> NDArray[Any]:
     if not column.size:
         return column.copy()
     with tempfile.TemporaryFile() as file:
-        copy = np.memmap(file, dtype=column.dtype, mode="w+", shape=column.shape)
-    copy[:] = column
-    copy.flush()
-    return copy
+        column.tofile(file)
+        return np.memmap(file, dtype=column.dtype, mode="r", shape=column.shape)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,14 +53,21 @@ class Past:
     t_ms: NDArray[np.int64]
     value: NDArray[np.float64]
 
-    def back(self, steps: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """(f8[s], i8[s]): value and time so many samples earlier of the same device; NaN and NEVER_MS for none."""
-        value, t_ms = np.full(len(self.row), np.nan), np.full(len(self.row), NEVER_MS, dtype=np.int64)
-        if steps < len(self.row):
-            same = self.device[steps:] == self.device[: len(self.row) - steps]
-            value[steps:][same] = self.value[: len(self.row) - steps][same]
-            t_ms[steps:][same] = self.t_ms[: len(self.row) - steps][same]
-        return value, t_ms
+    def back(self, steps: int) -> NDArray[np.float64]:
+        """f8[s]: the value so many samples earlier of the same device; NaN for none."""
+        found = np.full(len(self.row), np.nan)
+        found[steps:] = np.where(self._same(steps), self.value[: max(len(self.row) - steps, 0)], np.nan)
+        return found
+
+    def back_ms(self, steps: int) -> NDArray[np.int64]:
+        """i8[s]: when that was; NEVER_MS for none."""
+        found = np.full(len(self.row), NEVER_MS, dtype=np.int64)
+        found[steps:] = np.where(self._same(steps), self.t_ms[: max(len(self.row) - steps, 0)], NEVER_MS)
+        return found
+
+    def _same(self, steps: int) -> NDArray[np.bool_]:
+        same: NDArray[np.bool_] = self.device[steps:] == self.device[: max(len(self.row) - steps, 0)]
+        return same
 
 
 class LastKnown:
@@ -112,7 +117,7 @@ class LastKnown:
     def _keep(self, past: Past) -> None:
         chosen = np.arange(len(past.row))
         if self.changes:
-            before, _ = past.back(1)
+            before = past.back(1)
             chosen = chosen[(past.row < 0) | np.isnan(before) | (before != past.value)]
         device = past.device[chosen]
         if not len(device):

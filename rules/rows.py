@@ -6,7 +6,7 @@ another order within the allowance makes the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -80,13 +80,17 @@ class Rows:
         values = {name: column for name, column in self.values.items() if name == "battery_pct"}
         return Rows(self.device, self.t_ms, self.received_ms, values, texts)
 
-    def take(self, rows: NDArray[np.int64], values: Collection[str] | None = None) -> Rows:
-        """Some of the rows, still in order; with all values, or those named."""
+    def times_of(self, rows: NDArray[np.int64]) -> Rows:
+        """Some of the rows, still in order, without values and texts."""
+        return Rows(self.device[rows], self.t_ms[rows], self.received_ms[rows], {})
+
+    def take(self, rows: NDArray[np.int64]) -> Rows:
+        """Some of the rows, still in order."""
         return Rows(
             device=self.device[rows],
             t_ms=self.t_ms[rows],
             received_ms=self.received_ms[rows],
-            values={name: column[rows] for name, column in self.values.items() if values is None or name in values},
+            values={name: column[rows] for name, column in self.values.items()},
             texts={name: column[rows] for name, column in self.texts.items()},
         )
 
@@ -123,6 +127,15 @@ def ranges(starts: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int
         return np.zeros(0, dtype=np.int64)
     before = np.cumsum(sizes) - sizes
     found: NDArray[np.int64] = np.arange(total, dtype=np.int64) + np.repeat(starts - before, sizes)
+    return found
+
+
+def among(device: NDArray[np.int64], devices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """bool[k]: which of the one are among the others, which are sorted."""
+    if not len(devices):
+        return np.zeros(len(device), dtype=np.bool_)
+    place = np.minimum(np.searchsorted(devices, device), len(devices) - 1)
+    found: NDArray[np.bool_] = devices[place] == device
     return found
 
 

@@ -54,7 +54,7 @@ def test_the_last_known_values_are_those_before(
         past = memory.take(rows, rows.column("value"))
         found = np.full(len(rows), np.nan)
         now = past.row >= 0
-        found[past.row[now]] = past.back(back)[0][now]
+        found[past.row[now]] = past.back(back)[now]
         return found
 
     found = collected(samples, cuts if not changes else [], take)
