@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.clock import Clock
 from core.crashpoint import crashpoint
@@ -38,6 +37,7 @@ from rules.looking_after import look_back
 from rules.outbox import Outbox
 from rules.restart import is_pause, load_engine, not_known, without_pauses, write_snapshot
 from rules.signal import Signal
+from rules.site_news import SiteNews
 from rules.sos_watch import SosWatch
 
 log = logging.getLogger(__name__)
@@ -88,11 +88,9 @@ class Rules:
         self._stopping = threading.Event()
         self._head_before = self._head_at_start = self._came_ms = 0
         self._has_caught_up = False
-        self._site_news: dict[int, int] = {}
-        self._news = 0
+        self._sites = SiteNews()
         self._is_whole = True
         self._looked_back_s = -LOOK_BACK_S
-        self._told_sites: list[tuple[int, int, int, bool]] = []
         self._ticked_s = self._saved_s = self._refreshed_s = 0.0
         self._threads = [
             guarded_thread("sos", lambda: self.sos.run(self._stopping), on_fatal),
@@ -129,6 +127,7 @@ class Rules:
         engine, self.position = load_engine(self.path, snapshot, self.book.rules, self.journal, now_ms)
         self._engine, self._came_ms = engine, engine.stepped_ms
         self._head_before = self._head_at_start = self.journal.head
+        self._sites.begin(engine.occupancy.sites(engine.fleet, engine.latest, now_ms))
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -164,7 +163,7 @@ class Rules:
         if refresh or len(batch) < len(readings):  # who is not known may have been commissioned just now
             edges = engine.refresh(self.inventory.snapshot(), self.clock.now_ms())
             batch = engine.batch(readings, came_ms) if len(batch) < len(readings) else batch
-        self._note_sites(engine.advance(batch))
+        self._sites.note(engine.advance(batch))
         return edges
 
     def _take_again(self, blocks: Sequence[Block], refresh: bool) -> list[Edge]:
@@ -179,21 +178,16 @@ class Rules:
             self._came_ms = max(self._came_ms, piece[-1].committed_ms)
         return edges + engine.step(self._came_ms, hears=True)
 
-    def _note_sites(self, places: NDArray[np.int32]) -> None:
-        if len(places):
-            self._news += 1
-            self._site_news.update(dict.fromkeys(places.tolist(), self._news))
-
     def newest_site_news(self) -> int:
         """The number of the newest news of a site: as long as it is the same, the sites are as they were."""
-        return self._news
+        return self._sites.newest
 
     def site_news(self, after: int) -> tuple[list[tuple[str, str]], int]:
         """(town, site) of the sites about which something was said after the news `after`, and the newest news."""
         with self._lock:
             sites = self._here().fleet.sites
-            chosen = sorted(place for place, news in self._site_news.items() if news > after and place < len(sites))
-            return [(sites[place].town, sites[place].site) for place in chosen], self._news
+            chosen = [sites[place] for place in self._sites.after(after) if place < len(sites)]
+            return [(one.town, one.site) for one in chosen], self._sites.newest
 
     def tick(self) -> None:
         """What follows from what is known by now; only when we have read all that was there at the last tick. A busy
@@ -208,7 +202,7 @@ class Rules:
             edges = engine.refresh(self.inventory.snapshot(), now_ms)
             is_first, self._has_caught_up = not self._has_caught_up, True
             edges += self._catch_up(engine, now_ms) if is_first else engine.step(now_ms, self.hears())
-            self._note_sites(self._changed_sites(engine, now_ms))
+            self._sites.look(engine.occupancy.sites(engine.fleet, engine.latest, now_ms))
         if edges:
             self._write(edges, self.position, is_first)
         if is_first or any(isinstance(edge, Opening) and edge.rule in ABSENCE_RULES for edge in edges):
@@ -223,16 +217,6 @@ class Rules:
         edges = engine.step(now_ms, hears=True)
         known = engine.open_findings() | {(edge.rule, edge.subject, edge.episode) for edge in edges}
         return [*edges, *not_known(self.findings.open_episodes(), known, self.book.rules, now_ms)]
-
-    def _changed_sites(self, engine: Engine, now_ms: int) -> NDArray[np.int32]:
-        """The sites that became another one by time alone: what is not said again grows old."""
-        states = engine.occupancy.sites(engine.fleet, engine.latest, now_ms)
-        now = [(one.free, one.occupied, one.unknown, one.is_stale) for one in states]
-        before, self._told_sites = self._told_sites, now
-        if len(before) != len(now):
-            return np.arange(len(now), dtype=np.int32)
-        changed = [place for place, (was, is_now) in enumerate(zip(before, now, strict=True)) if was != is_now]
-        return np.array(changed, dtype=np.int32)
 
     def _look_back(self, now_ms: int) -> bool:
         """Now and then: tickets that were called done and are not, and rules that do not work. Whether there were."""

@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.device import Device
+from core.device import Device, Site
 from rules.records import Finding, Ticket
 from tests.rules.platform import Desk, desk
-from tests.rules.town import T0, Said, lamp, lamp_series
+from tests.rules.town import T0, Said, bay, lamp, lamp_series
 from tests.support.platform import until
 from tests.support.soak import rounds
 
 LAMPS = [lamp(number) for number in range(1, 5)]
+MARKT = Site(site="markt", town="naunhof", name="Markt", capacity=2)
 STEP_MS = 900_000
 ALIVE = {"voltage_v": 230.0}
 """What a lamp says that tells nothing but that it speaks."""
@@ -307,3 +308,18 @@ def test_a_device_that_was_commissioned_a_moment_ago_is_heard_at_once(tmp_path: 
         centre.rules.take(refresh=False)
         found = centre.rules.live.latest("NAU-L00009")
         assert found is not None and found.values == {"power_w": 40.0}
+
+
+def test_a_start_makes_each_car_park_news_to_who_was_here_before_and_to_nobody_else(tmp_path: Path) -> None:
+    with desk(tmp_path) as centre:
+        centre.commission([bay(1)], [MARKT])
+        centre.tell([Said(bay(1).device_id, T0, {"occupied": True}, "parking")])
+        before = centre.rules.newest_site_news()
+        centre.settle()
+        assert centre.rules.newest_site_news() == before, "a minute later nothing is new"
+        centre.rules.save()
+        centre.crash()
+        first = centre.rules.newest_site_news()
+        centre.settle()
+        assert centre.rules.site_news(0) == ([("naunhof", "markt")], first), "who was here before"
+        assert centre.rules.site_news(first) == ([], first), "who comes now"
