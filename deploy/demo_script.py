@@ -48,7 +48,7 @@ inhibited_by = ["circuit_down", "phase_down", "gateway_down"]
 priority = "low"
 talq = "communicationFailure"
 status = "ok"
-sentence_de = "Alle {interval_s} meldet es sich sonst; seither fehlen mehr als {misses} Meldungen in Folge."
+sentence_de = "Zuletzt gehört: {since}. Sonst alle {interval_s}; seither fehlen mehr als {misses} Meldungen in Folge."
 """
 DAY_BURNERS = (480, 540)
 

@@ -14,7 +14,8 @@ from urllib.parse import quote, urlencode
 
 import numpy as np
 
-from core.clock import RealClock
+from core.clock import RealClock, parse_instant_ms
+from core.german import moment
 from deploy.backtest_input import read_inventory, read_rules, readings_of_files, table_of
 from deploy.contact import find_centre, why
 from deploy.options import add_data_options, read_data_options, read_instant
@@ -122,15 +123,21 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         origin = "" if one["origin"] == "rule" else f"  von {one['origin']}"
         yield f"  {one['name']} = {one['words']}{origin}"
     if told["readings"]:
-        yield f"  Gesehen: {told['readings']} Meldungen seit {told['from']}"
+        yield f"  Gesehen: {told['readings']} Meldungen seit {_local(told['from'])}"
     for head, key in (("Neuester Messwert", "sample"), ("Zuletzt beurteilt", "judged")):
         sample = told[key]
         if sample is not None and (key == "sample" or sample["t"] != told["sample"]["t"]):
-            yield f"  {head}: {sample['t']}"
+            yield f"  {head}: {_local(sample['t'])}"
             for condition in sample["conditions"]:
                 yield from _term_lines(condition["term"], f"    {condition['german']}", 6)
     for one in told["past"]:
-        yield f"  Störung {one['since']} bis {one['closed'] or 'jetzt'} ({one['subject']})"
+        end = _local(one["closed"]) if one["closed"] else "jetzt"
+        yield f"  Störung {_local(one['since'])} bis {end} ({one['subject']})"
+
+
+def _local(instant: str) -> str:
+    """As the sentence says it: on the clock of the towns, with its year."""
+    return moment(parse_instant_ms(instant), 0)
 
 
 def _term_lines(term: dict[str, Any], head: str, indent: int) -> Iterator[str]:

@@ -6,6 +6,8 @@ silent together (rules/lines.py).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from rules.explanation import Silence
@@ -13,7 +15,6 @@ from rules.fleet import NONE
 from rules.judgement import ABSENCE_RULES, Judgement
 from rules.latest import NEVER_MS
 from rules.lines import QUIET, param
-from rules.receivers import EXPECTED_MIN
 from rules.spec import Rule
 
 OF_DEVICES = ("silent", "never_reported")
@@ -46,7 +47,7 @@ def _heard(rule: Rule, judgement: Judgement, number: int) -> Silence:
         limits = param(rule, "false_per_year"), param(rule, "misses_min"), param(rule, "misses_max")
         allowed = float(hearing.misses(one, interval_s[one], *limits)[0])
     return Silence(
-        heard_ms=None if heard_ms == NEVER_MS else heard_ms,
+        heard_ms=_instant(heard_ms),
         interval_s=float(interval_s[number]),
         missed=float(np.floor(missed)),
         allowed=allowed,
@@ -72,27 +73,33 @@ def _explained_by(judgement: Judgement, number: int) -> str:
 
 def _of_line(rule: Rule, judgement: Judgement, number: int, heard: Silence) -> Silence:
     absence, topology = judgement.absence, judgement.topology
+    if rule.name not in ("circuit_down", "phase_down"):
+        return _of_receiver(rule, judgement, number, heard)
     missed = absence.hearing.missed(absence.clock, absence.interval_s)
-    if rule.name in ("circuit_down", "phase_down"):
-        level = topology.circuit if rule.name == "circuit_down" else topology.phase
-        place = int(level.of[number])
-        subject = level.subjects[place] if place != NONE else ""
-        members = level.members(place) & absence.judged if place != NONE else np.zeros(len(missed), dtype=np.bool_)
-        total = int(members.sum())
-        needed = max(param(rule, "members_min"), float(np.ceil(param(rule, "members_share") * total)))
-    else:
-        home = int(absence.hearing.home[number])
-        through = rule.name == "gateway_down" and home != NONE
-        subject = f"gateway:{judgement.words.words[home]}" if through else "platform"
-        members = absence.judged & (absence.hearing.home == home) if through else absence.judged
-        total, needed = int(members.sum()), EXPECTED_MIN
-        due = float(absence.receivers.due[home]) if through else float(absence.receivers.due_of_all)
-        return _line(heard, subject, int(due), total, needed)
-    return _line(heard, subject, int((members & (missed > QUIET)).sum()), total, needed)
+    level = topology.circuit if rule.name == "circuit_down" else topology.phase
+    place = int(level.of[number])
+    members = level.members(place) & absence.judged if place != NONE else np.zeros(len(missed), dtype=np.bool_)
+    total = int(members.sum())
+    return replace(
+        heard,
+        subject=level.subjects[place] if place != NONE else "",
+        quiet=int((members & (missed > QUIET)).sum()),
+        members=total,
+        quiet_needed=max(param(rule, "members_min"), float(np.ceil(param(rule, "members_share") * total))),
+    )
 
 
-def _line(heard: Silence, subject: str, quiet: int, members: int, needed: float) -> Silence:
-    return Silence(
-        heard.heard_ms, heard.interval_s, heard.missed, None, heard.messages, heard.bursts, heard.explained_by, subject,
-        quiet, members, needed,
-    )  # fmt: skip
+def _of_receiver(rule: Rule, judgement: Judgement, number: int, heard: Silence) -> Silence:
+    """When something last came that way. How many messages are missing there nobody can say who has not looked at all
+    devices.
+    """
+    receivers, home = judgement.absence.receivers, int(judgement.absence.hearing.home[number])
+    if rule.name != "gateway_down":
+        return replace(heard, heard_ms=_instant(receivers.anybody_ms), subject="platform")
+    if home == NONE:
+        return replace(heard, heard_ms=None)
+    return replace(heard, heard_ms=_instant(receivers.via_ms[home]), subject=f"gateway:{judgement.words.words[home]}")
+
+
+def _instant(at_ms: int) -> int | None:
+    return None if at_ms == NEVER_MS else int(at_ms)

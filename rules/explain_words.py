@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from core.device import Device
-from core.german import clock_time, counted, local, moment, number
+from core.german import clock_time, counted, joined, local, moment, number, upper_first
+from core.kinds import VALUES
+from rules.explain_silence import OF_DEVICES
 from rules.explanation import Explanation, Run, Sample, Silence, Term
 from rules.judgement import Judgement
+from rules.plain_words import PlainWords
 from rules.sentences import place_of, span_text
 from rules.spec import Rule
-from rules.terms import OPERATORS, leaf_of
+from rules.terms import OPERATORS, STANDSTILL, leaf_of
+from rules.vocabulary import ATTRIBUTES
 
 STAGE_DE = {"planned": "geplant", "installed": "montiert", "maintenance": "in Wartung", "retired": "außer Betrieb"}
 DREW = "power_w"
+REPORTED = frozenset(name for values in VALUES.values() for name in values)
+LEARNED_DE = {
+    "reference_w": "Die gewohnte Leistung ist noch nicht bekannt; sie wird in den ersten Nächten gelernt.",
+    "full_w": "Noch ist nicht bekannt, wie viel die Lampe bei vollem Licht nimmt; das zeigt ihre erste Nacht.",
+    "tilt_change_deg": "Das Gerät hat keine Neigung gemeldet, oder ihr Ausgangswert wird noch gelernt.",
+}
+"""What nobody told because it must be learned first."""
 STALE_INTERVALS = 2.5
 Said = tuple[str, str]
 """(verdict, sentence)."""
@@ -33,10 +44,18 @@ def _not_asked(found: Explanation, rule: Rule, judgement: Judgement) -> Said | N
     """Why the rule never looked at the device at all."""
     why = judgement.court.aside.get(rule.name)
     if not found.is_selected:
-        return "not_selected", f"Nicht beurteilt: Die Regel gilt nicht für dieses Gerät ({found.select})."
+        return "not_selected", f"Nicht beurteilt: {_not_meant(found, rule, judgement)}"
     if why is not None:
         return "set_aside", f"Nicht beurteilt: Die Regel wurde beiseitegelegt, weil sie nicht zu rechnen war ({why})."
     return None
+
+
+def _not_meant(found: Explanation, rule: Rule, judgement: Judgement) -> str:
+    device = judgement.fleet.devices[judgement.fleet.number[found.device_id]]
+    about = PlainWords(rule).about()
+    if device.kind in rule.device_kinds:
+        return f"Die Regel gilt nicht für alle {about}, sondern nur, wo das zutrifft: {found.select}."
+    return f"Die Regel gilt nicht für dieses Gerät, sondern für {about}."
 
 
 def _told_already(found: Explanation, rule: Rule, device: Device) -> Said | None:
@@ -44,7 +63,7 @@ def _told_already(found: Explanation, rule: Rule, device: Device) -> Said | None
     if found.open is not None:
         return _fired(found, device.device_id)
     if rule.kind == "event":
-        return "not_fired", f"Nicht ausgelöst: Bis {_when(found.at_ms, found)} kam kein solches Zeichen."
+        return "not_fired", f"Nicht ausgelöst: Bis {_when(found.at_ms, found)}, kam kein solches Zeichen."
     if not found.is_in_service:
         stage = STAGE_DE.get(device.stage, device.stage)
         return "out_of_service", f"Nicht beurteilt: Das Gerät ist nicht im Betrieb, es ist {stage}."
@@ -77,7 +96,7 @@ def _held_back(found: Explanation) -> Said:
 def _of_samples(found: Explanation, interval_s: float) -> Said:
     sample, run = found.sample, found.run
     if sample is None:
-        return "no_sample", f"Nicht beurteilt: Bis {_when(found.at_ms, found)} liegt kein Messwert vor."
+        return "no_sample", f"Nicht beurteilt: Bis {_when(found.at_ms, found)}, liegt kein Messwert vor."
     if sample.in_window:
         return "in_window", "Nicht beurteilt: Für die Zeit des letzten Messwerts sind Arbeiten angekündigt."
     stale = ""
@@ -135,21 +154,42 @@ def _leaf_words(term: Term) -> str:
     if leaf is None:
         return "Die Bedingung ist nicht erfüllt."
     if leaf.truth == "unknown":
-        names = [one.german for one in leaf.values if one.value is None]
-        return f"Nicht bekannt ist: {', '.join(names) or leaf.text}."
-    return f"{leaf.german}."
+        return _not_known(leaf)
+    return f"{upper_first(leaf.german)}."
+
+
+def _not_known(leaf: Term) -> str:
+    """What is missing, and why it may be."""
+    missing = [one for one in leaf.values if one.value is None]
+    learned = [LEARNED_DE[one.name] for one in missing if one.name in LEARNED_DE]
+    if learned:
+        return learned[0]
+    names = [one.german for one in missing if one.name in REPORTED]
+    if names:
+        return f"Nicht gemeldet hat das Gerät: {joined(names)}."
+    names = [one.german for one in missing if one.name in ATTRIBUTES]
+    if names:
+        return f"Im Verzeichnis fehlt: {joined(names)}."
+    return f"Nicht bekannt ist: {joined([one.german for one in missing]) or leaf.text}."
 
 
 def _not_met(sample: Sample, when: Term | None, found: Explanation) -> str:
     leaf = None if when is None else leaf_of(when, "false")
-    if leaf is None or leaf.left is None or leaf.right is None:
-        return f"{_at(sample, found)} war die Bedingung nicht erfüllt."
     at = _at(sample, found)
-    if leaf.left.name == DREW:
-        return f"{at} nahm die Lampe {leaf.left.words} auf, die Grenze liegt bei {leaf.right.words}."
+    if leaf is None or leaf.left is None or leaf.right is None:
+        return f"{at} war die Bedingung nicht erfüllt."
+    left, right = leaf.left, leaf.right
+    if left.name == STANDSTILL:
+        still = (
+            "haben sich die Messwerte geändert" if not left.value else f"standen die Messwerte seit {left.words} still"
+        )
+        return f"{at} {still}; gemeldet wird das erst nach {right.words}."
+    needed = f"{OPERATORS[leaf.operator]}{right.words}"
+    if left.name == DREW:
+        return f"{at} nahm die Lampe {left.words} auf; gemeldet wird erst bei {needed}."
     if leaf.operator in ("==", "!="):
-        return f"{at}: {leaf.left.german} {leaf.left.words}; verlangt ist {OPERATORS[leaf.operator]}{leaf.right.words}."
-    return f"{at}: {leaf.left.german} {leaf.left.words}, die Grenze liegt bei {leaf.right.words}."
+        return f"{at}: {left.german} {left.words}; verlangt ist {needed}."
+    return f"{at}: {left.german} {left.words}; gemeldet wird erst bei {needed}."
 
 
 def _last_judged(found: Explanation) -> str:
@@ -167,11 +207,12 @@ def _of_silence(found: Explanation, rule: Rule, silence: Silence) -> Said:
     if rule.event:
         heard = _when(silence.heard_ms or 0, found)
         return "not_fired", f"Nicht ausgelöst: zuletzt {heard}; fällig ist es alle {span_text(silence.interval_s)}."
-    if silence.quiet is not None:
-        return "not_fired", _of_line(rule, silence)
+    if rule.name not in OF_DEVICES:
+        return "not_fired", _of_line(found, rule, silence)
     if rule.name == "never_reported":
         if silence.heard_ms is not None:
-            return "not_fired", f"Nicht ausgelöst: Das Gerät hat sich schon gemeldet, {_when(silence.heard_ms, found)}."
+            heard = _when(silence.heard_ms, found)
+            return "not_fired", f"Nicht ausgelöst: Das Gerät hat sich schon gemeldet, zuletzt {heard}."
     elif silence.heard_ms is None:
         return "not_fired", "Nicht ausgelöst: Das Gerät hat sich noch nie gemeldet; dafür gibt es eine eigene Regel."
     if silence.explained_by:
@@ -182,32 +223,45 @@ def _of_silence(found: Explanation, rule: Rule, silence: Silence) -> Said:
 
 def _missing(found: Explanation, silence: Silence) -> str:
     head = "Noch nicht" if silence.missed >= 1 else "Nicht ausgelöst"
-    heard = "nie" if silence.heard_ms is None else f"zuletzt {_when(silence.heard_ms, found)}"
+    heard = "noch nie gehört" if silence.heard_ms is None else f"zuletzt gehört {_when(silence.heard_ms, found)}"
     missing = "es fehlt keine Meldung" if silence.missed < 1 else f"seither fehlt {_messages(silence.missed)}"
     missing = missing if silence.missed < 2 else missing.replace("fehlt", "fehlen")
-    own = f"unter {number(silence.messages)} Meldungen dieses Geräts waren {number(silence.bursts)} längere Lücken"
-    most = number(silence.allowed or 0)
-    return f"{head}: gehört {heard}; {missing}. Bis zu {most} in Folge können an seinem Funk liegen ({own})."
+    said = (
+        f"{head}: {heard}; {missing}. Gemeldet wird erst, wenn mehr als {number(silence.allowed or 0)} in Folge fehlen"
+    )
+    if not silence.messages:
+        return f"{said}."
+    gaps = "keine längere Lücke" if not silence.bursts else counted(silence.bursts, "längere Lücke", "längere Lücken")
+    return f"{said}: So viele kann sein Funk verlieren (bisher {_messages(silence.messages)}, {gaps})."
 
 
 def _messages(count: float) -> str:
     return counted(int(count), "Meldung", "Meldungen")
 
 
-def _of_line(rule: Rule, silence: Silence) -> str:
-    place = place_of(silence.subject, None) or "Plattform"
+def _of_line(found: Explanation, rule: Rule, silence: Silence) -> str:
+    if rule.name not in ("circuit_down", "phase_down"):
+        return _of_receiver(found, rule, silence)
     quiet, members, needed = silence.quiet or 0, silence.members or 0, number(silence.quiet_needed or 0, 0)
     if not silence.subject:
         return "Nicht ausgelöst: Das Gerät hängt an keiner solchen Leitung."
-    if rule.name in ("circuit_down", "phase_down"):
-        return (
-            f"Nicht ausgelöst: {place}: Von {number(members)} Lampen schweigen {number(quiet)}; "
-            f"nötig sind {needed}, die zugleich verstummt sind, während ringsum etwas ankommt."
-        )
     return (
-        f"Nicht ausgelöst: {place}: Seit dem letzten Wort wären {_messages(quiet)} von {number(members)} Geräten "
-        f"fällig; erst ab {needed} gilt der Weg als unterbrochen."
+        f"Nicht ausgelöst: {place_of(silence.subject, None)}: Von {number(members)} Lampen schweigen {number(quiet)}; "
+        f"gemeldet wird erst, wenn {needed} zugleich verstummen, während ringsum etwas ankommt."
     )
+
+
+def _of_receiver(found: Explanation, rule: Rule, silence: Silence) -> str:
+    """How many messages are missing on the way is not told: not all devices that take it have been looked at."""
+    if silence.heard_ms is None:
+        return "Nicht ausgelöst: Noch ist nicht bekannt, über welchen Empfänger dieses Gerät gehört wird."
+    heard = _when(silence.heard_ms, found)
+    if rule.name == "gateway_down":
+        return (
+            f"Nicht ausgelöst: Über {place_of(silence.subject, None)} kam zuletzt {heard}, etwas an; gemeldet wird, "
+            "wenn alle Geräte schweigen, die er sonst hört."
+        )
+    return f"Nicht ausgelöst: Zuletzt kam {heard}, etwas an; gemeldet wird, wenn von niemandem mehr etwas kommt."
 
 
 def _clock(sample: Sample, found: Explanation) -> str:

@@ -116,7 +116,8 @@ class Episode:
 class Silence:
     """For rules about absence: when it was heard, how many messages are missing, how many may, and why so many.
 
-    Of a line: how many of its members are silent, and how many make it one finding.
+    Of a line: how many of its members are silent, and how many make it one finding. Of a receiver (`subject`), and of
+    all of them: `heard_ms` is when something last came that way.
     """
 
     heard_ms: int | None

@@ -23,8 +23,10 @@ UNKNOWN = "unbekannt"
 OTHERWISE = " | "
 MANY = {
     "lamp": ("Lampen", "Lampen"),
+    "cabinet": ("Schaltschränke", "Schaltschränken"),
     "parking": ("Stellplätze", "Stellplätzen"),
     "counter": ("Zählschranken", "Zählschranken"),
+    "gateway": ("Empfänger", "Empfängern"),
     "sos": ("Notrufknöpfe", "Notrufknöpfen"),
 }
 DEVICES = ("Geräte", "Geräten")

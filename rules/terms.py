@@ -32,10 +32,13 @@ KEYS = {
 OPERATORS = {"<": "weniger als ", "<=": "höchstens ", ">": "mehr als ", ">=": "mindestens ", "==": "", "!=": "nicht "}
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "!=": "!="}
 SMALL = 0.01
+STANDSTILL = "same_s"
+"""What the number is called that a rule of kind `frozen` compares."""
 FUNCTIONS_DE = {
     "abs": "{0} (ohne Vorzeichen)",
     "delta": "{0}: Unterschied zum vorigen Wert",
     "rate": "{0} je Stunde",
+    "gap": "{0}: Abstand zur vorigen Meldung",
     "age": "{0}: unverändert seit",
     "changes": "{0}: Wechsel in der Zeit",
     "median_of": "{0}: mittlerer der letzten Werte",
@@ -66,8 +69,8 @@ class Terms:
         same_s = float(columns.inputs.same_s(self.rule.values)[0])
         needed_s = self.rule.lasts.seconds
         names = ", ".join(self.german(name) for name in self.rule.values)
-        left = Named("same_s", f"{names}: unverändert seit", same_s, "s", span_text(same_s))
-        right = Named("for", "", needed_s, "s", span_text(needed_s))
+        left = Named(STANDSTILL, f"{names}: unverändert seit", same_s, "s", span_text(same_s, dative=True))
+        right = Named("for", "", needed_s, "s", span_text(needed_s, dative=True))
         text = f"{', '.join(self.rule.values)} unchanged for {self.rule.lasts}"
         truth = "true" if same_s >= needed_s else "false"
         german = f"{left.german} {left.words}, verlangt ist mindestens {right.words}"
@@ -135,6 +138,8 @@ class Terms:
         """What a side of a comparison is called in German."""
         if isinstance(tree, Name):
             return self.german(tree.name)
+        if isinstance(tree, Call) and tree.function == "first":
+            return self.label(tree.arguments[0])
         inner = next(self._own_names(tree), "")
         if isinstance(tree, Call) and inner:
             return FUNCTIONS_DE.get(tree.function, "{0}").format(self.german(inner))

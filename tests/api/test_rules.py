@@ -94,7 +94,10 @@ def test_a_broken_rule_is_in_the_list_with_its_place_and_its_remedy(client: Test
 def test_a_rule_that_did_not_fire_is_explained_with_numbers(client: TestClient) -> None:
     found = ask(client, f"/api/v1/rules/lamp_out/explain?device_id=NAU-L2&at={T0 + 59 * MINUTE_MS}")
     assert found["verdict"] == "not_fired"
-    assert found["sentence_de"] == "Nicht ausgelöst: Um 19:58 Uhr nahm die Lampe 35,2 W auf, die Grenze liegt bei 10 W."
+    assert (
+        found["sentence_de"]
+        == "Nicht ausgelöst: Um 19:58 Uhr nahm die Lampe 35,2 W auf; gemeldet wird erst bei weniger als 10 W."
+    )
     when = next(one for one in found["sample"]["conditions"] if one["key"] == "when")
     assert when["term"]["parts"][0]["left"]["value"] == 35.2
     assert found["sample"]["t"] == "2026-01-10T18:58:00.000Z"

@@ -225,7 +225,9 @@ def test_a_yard_worker_asks_why_a_lamp_was_not_told(open_page: OpenPage, site: S
     page = open_page("/geraet/NAU-L1", base=site.url, width=PHONE, javascript=javascript, sign_in=("yard", PASSWORD))
     page.get_by_label("Regel").select_option(label="Lampe dunkel")
     page.get_by_role("button", name="Erklären").click()
-    expect(page.get_by_text(re.compile("Nicht ausgelöst: Um .* die Grenze liegt bei 10 W."))).to_be_visible()
+    expect(
+        page.get_by_text(re.compile("Nicht ausgelöst: Um .* gemeldet wird erst bei weniger als 10 W."))
+    ).to_be_visible()
     fits(page)
 
 

@@ -118,7 +118,9 @@ def test_files_are_explained_with_a_sentence_and_everything_looked_at(
     asked = ["rules", "explain", "--rule", "lamp_out", "--device", "L2", "--at", "2026-01-10T18:45:10Z", *files]
     assert main(asked) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0] == "Nicht ausgelöst: Um 19:45 Uhr nahm die Lampe 35,2 W auf, die Grenze liegt bei 10 W."
+    assert (
+        said[0] == "Nicht ausgelöst: Um 19:45 Uhr nahm die Lampe 35,2 W auf; gemeldet wird erst bei weniger als 10 W."
+    )
     assert any("power_w < low_share * expected_w" in line and "nein" in line for line in said)
     assert main([*asked, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

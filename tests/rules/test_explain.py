@@ -46,13 +46,18 @@ def ask(
     witness = lamp_series(WITNESS.device_id, [40.0] * max(len(watts), steps))
     said = [*lamp_series(device.device_id, watts), *witness]
     at_ms = T0 + step * STEP_MS + 30_000
-    return explain(RULES[name], device.device_id, snapshot([device, WITNESS]), table(said), at_ms, RULES, windows)
+    return explain(
+        RULES[name], device.device_id, snapshot([device, WITNESS]), table(said), at_ms, RULES, windows
+    )
 
 
 def test_what_was_well_is_told_with_the_value_and_the_limit() -> None:
     found = ask("lamp_out", [40, 40, 35.2], 2)
     assert found.verdict == "not_fired"
-    assert found.sentence_de == "Nicht ausgelöst: Um 19:30 Uhr nahm die Lampe 35,2 W auf, die Grenze liegt bei 10 W."
+    assert (
+        found.sentence_de
+        == "Nicht ausgelöst: Um 19:30 Uhr nahm die Lampe 35,2 W auf; gemeldet wird erst bei weniger als 10 W."
+    )
     assert found.sample is not None
     assert (found.sample.t_ms, found.sample.age_s) == (T0 + 2 * STEP_MS, 30.0)
     when = next(one.term for one in found.sample.conditions if one.key == "when")
@@ -94,7 +99,7 @@ def test_what_a_gate_keeps_out_is_not_judged_and_says_by_what() -> None:
 def test_a_value_that_nobody_reported_is_unknown_and_not_zero() -> None:
     found = ask("voltage_low", [40, 40], 1)
     assert found.verdict == "not_judged"
-    assert "Nicht bekannt ist: Spannung." in found.sentence_de
+    assert "Nicht gemeldet hat das Gerät: Spannung." in found.sentence_de
 
 
 def test_what_explains_it_suppresses_it() -> None:
@@ -136,7 +141,10 @@ def test_a_silent_device_says_when_it_was_heard_and_how_many_may_be_missing() ->
     assert found.verdict == "not_yet"
     assert found.silence is not None
     assert (found.silence.heard_ms, found.silence.missed) == (T0 + 2 * STEP_MS, 3.0)
-    assert f"seither fehlen 3 Meldungen. Bis zu {found.silence.allowed:g} in Folge" in found.sentence_de
+    assert (
+        f"seither fehlen 3 Meldungen. Gemeldet wird erst, wenn mehr als {found.silence.allowed:g} in"
+        in found.sentence_de
+    )
     assert ask("silent", [40] * 90, 3).verdict == "not_fired"
     gone = ask("silent", [40, 40, 40], 89, steps=90)
     assert (gone.verdict, gone.open is not None) == ("open", True)
@@ -154,7 +162,7 @@ def test_a_device_on_a_line_that_is_cut_is_explained_by_the_line() -> None:
     assert "Ausgelöst als Teil von „Schaltschrank C1, Strang 1“" in down.sentence_de
     before = explain(RULES["circuit_down"], members[0].device_id, known, table(said), T0 + 3 * STEP_MS, RULES)
     assert before.verdict == "not_fired"
-    assert "Von 5 Lampen schweigen 0; nötig sind 3" in before.sentence_de
+    assert "Von 5 Lampen schweigen 0; gemeldet wird erst, wenn 3 zugleich verstummen" in before.sentence_de
 
 
 def test_parameters_tell_where_they_come_from() -> None:

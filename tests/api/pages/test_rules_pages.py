@@ -84,7 +84,7 @@ def test_a_device_says_why_a_rule_did_not_fire(signed_in: As) -> None:
     client = signed_in("yard")
     assert 'action="/geraet/NAU-L1/warum"' in check(client, "/geraet/NAU-L1")
     text = check(client, "/geraet/NAU-L1/warum?rule=lamp_out&at=2026-01-10T19:50")
-    assert "Nicht ausgelöst: Um 19:47 Uhr nahm die Lampe 40 W auf, die Grenze liegt bei 10 W." in text
+    assert "Nicht ausgelöst: Um 19:47 Uhr nahm die Lampe 40 W auf; gemeldet wird erst bei weniger als 10 W." in text
     assert "befohlene Dimmstufe 100 %, verlangt ist mindestens 10 %" in text
     assert "power_w &lt; low_share * expected_w" in text
 
