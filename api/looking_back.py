@@ -80,8 +80,9 @@ def explained(centre: Centre, rule: Rule, device: Device, at_ms: int) -> Explana
     ]
     with _seat(_explaining, WAIT_S_MAX):
         table = table_from(centre.store, asked)
-        learned = centre.rules.live.learned(device.device_id)
-        return explain(rule, device.device_id, chosen, table, at_ms, centre.rules.book.rules, learned=learned)
+        rules = centre.rules
+        learned = rules.live.learned(device.device_id)
+        return explain(rule, device.device_id, chosen, table, at_ms, rules.book.rules, rules.works(), learned)
 
 
 def previewed(centre: Centre, rule: Rule, params: Mapping[str, float], days: int) -> Preview:
@@ -101,7 +102,7 @@ def previewed(centre: Centre, rule: Rule, params: Mapping[str, float], days: int
         try:
             return preview(
                 after, centre.rules.book.rules, centre.inventory.snapshot(), lambda asked: table_from(store, asked),
-                span_ms, limits, centre.clock.monotonic_s,
+                span_ms, limits, centre.clock.monotonic_s, centre.rules.works(),
             )  # fmt: skip
         except TooLongError:
             detail = f"This took longer than {PREVIEW_S_MAX:.0f} s and was stopped; ask for fewer days."

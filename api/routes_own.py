@@ -42,6 +42,7 @@ OWN = (
         items.TicketItem,
         takes=JSON,
     ),
+    Route("GET", "/api/v1/repairs.csv", tickets.repairs_csv, Policy.TICKETS, media=CSV),
     Route("GET", "/api/v1/rules", rules.rules, Policy.TICKETS, rules.RulesPage),
     Route("GET", "/api/v1/rules/{rule}/explain", rules.explain, Policy.TICKETS, rules.ExplanationItem),
     Route("POST", "/api/v1/rules/{rule}/preview", rules.preview, Policy.ADMIN, rules.PreviewItem, takes=JSON),

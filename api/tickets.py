@@ -19,6 +19,7 @@ from api.readings import Kind, known_kind
 from api.who import AskWho, Who
 from rules.errors import DeskError, NotNowError, NotThereError
 from rules.records import TICKET_STATUSES, TICKETS_AT_WORK, Ticket
+from rules.repairs import repairs_as_csv
 
 LIMIT_MAX = 1000
 NUMBER_MAX = 2**53
@@ -92,6 +93,14 @@ def tickets(
 def ticket(centre: AskCentre, who: AskWho, ticket_id: NumberPath) -> Response:
     """One ticket with its findings and its history."""
     return as_json(ticket_item(centre, ticket_for(centre, who, ticket_id)))
+
+
+def repairs_csv(centre: AskCentre, who: AskWho) -> Response:
+    """The repairs of lamps that people told: device_id and when. From then on a lamp is learned anew."""
+    devices = centre.inventory.snapshot().devices
+    told = centre.rules.tickets.repairs()
+    seen = [one for one in told if one.device_id in devices and who.sees(devices[one.device_id].town)]
+    return Response(repairs_as_csv(seen), media_type="text/csv; charset=utf-8")
 
 
 async def said_of(request: Request) -> Said:

@@ -1,4 +1,4 @@
-"""What a backtest is made from: inventory, readings (a file, or a platform's history), rules, windows, overrides."""
+"""What a backtest is made from: inventory, readings (a file, or a platform's history), rules, what people did."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from deploy.commands.export import write_readings
 from deploy.commands.inventory import export_text
 from deploy.contact import find_centre
 from deploy.output import BadInput, say
+from deploy.parts import DATABASE_NAME, make_database
 from ingest.reading_columns import ReadingColumns, joined
 from ingest.readings_file import ReadingsFileError, read_readings, read_store
 from ingest.store import Query, StoreError
 from rules.backtest import Table
+from rules.desk_tickets import repairs_after
 from rules.load import Book, in_force
 from rules.load_overrides import with_overrides
+from rules.repairs import RepairsError, Works, parse_repairs
+from rules.restart import WINDOWS_NAME
 from rules.spec import Rule
+from rules.windows import WindowError, read_windows
 
 SHOWN_MAX = 20
 
@@ -107,6 +112,35 @@ def history_of(settings: Settings, data: Path, from_ms: int | None, to_ms: int |
             parts.append(read_readings(path, skip_bad=True))
             say(f"{kind}: {len(parts[-1]):,} readings")
     return joined(parts)
+
+
+def works_of(data: Path) -> Works:
+    """The announced work and the repairs that a platform minds, running or stopped."""
+    windows, centre = data / WINDOWS_NAME, find_centre(data)
+    try:
+        announced = read_windows(windows) if windows.exists() else []
+        if centre is not None:
+            with centre.ask("/api/v1/repairs.csv") as answer:
+                return Works(announced, parse_repairs(answer.read().decode()))
+        if not (data / DATABASE_NAME).exists():
+            return Works(announced)
+        with make_database(data) as database, database.read() as connection:
+            return Works(announced, repairs_after(connection, 0, None))
+    except WindowError as error:
+        raise BadInput(str(error)) from None
+
+
+def works_of_files(windows: Path | None, repairs: Path | None) -> Works:
+    """The announced work and the repairs of CSV files. Raises BadInput with the line that is wrong."""
+    try:
+        announced = [] if windows is None else read_windows(windows)
+        return Works(announced, [] if repairs is None else parse_repairs(repairs.read_text(encoding="utf-8-sig")))
+    except WindowError as error:
+        raise BadInput(str(error)) from None
+    except RepairsError as error:
+        raise BadInput(f"{repairs}, {error}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{repairs} can't be read: {error}") from None
 
 
 def table_of(readings: ReadingColumns, snapshot: Snapshot, tell: Callable[[str], None]) -> tuple[Table, int]:

@@ -23,6 +23,7 @@ from deploy.output import EXIT_OK, BadInput, Parser, say, tell, tell_json
 from rules.backtest import Table
 from rules.company import company_of, only
 from rules.explain import explain
+from rules.repairs import Works
 from rules.vocabulary import nearest
 from rules.windows import WindowError, read_windows
 
@@ -98,7 +99,7 @@ def _of_files(arguments: argparse.Namespace) -> dict[str, Any]:
     at_ms = int(table.received_ms.max()) if at_ms is None else at_ms
     ids = company_of(snapshot, arguments.device, COMPANY_MAX)
     chosen, rule = only(snapshot, ids), rules[arguments.rule]
-    return explain(rule, arguments.device, chosen, _part(table, ids, at_ms), at_ms, rules, windows).as_json()
+    return explain(rule, arguments.device, chosen, _part(table, ids, at_ms), at_ms, rules, Works(windows)).as_json()
 
 
 def _part(table: Table, ids: Sequence[str], at_ms: int) -> Table:

@@ -20,6 +20,7 @@ from rules.events import Event
 from rules.fleet import NONE, make_fleet, town_of
 from rules.judgement import Judgement
 from rules.latest import NEVER_MS
+from rules.repairs import Repair
 from rules.rows import ALLOWANCE_MS, Rows, Words, in_order
 from rules.spec import Rule
 from rules.windows import Window
@@ -60,8 +61,9 @@ def backtest(
     windows: Sequence[Window] = (),
     until_ms: int | None = None,
     progress: Callable[[int], None] = lambda at_ms: None,
+    repairs: Sequence[Repair] = (),
 ) -> list[Found]:
-    """The findings of these rules on these readings, by (opened, rule, subject).
+    """The findings of these rules on these readings, by (opened, rule, subject), with announced work and repairs.
 
     Devices that the inventory does not have are left out. The clock stops at `until_ms`, or with the last reading.
     `progress` is told how far the clock has come.
@@ -74,6 +76,7 @@ def backtest(
     judgement = Judgement(rules, words, windows, pieces.history)
     pieces.names = sorted(judgement.court.needs & table.values.keys())
     edges: list[Edge] = list(judgement.refresh(fleet, pieces.begin_ms))
+    judgement.repaired(repairs)
     end_ms = pieces.end_ms if until_ms is None else until_ms
     for piece_end_ms, rows, events in _ahead(judgement, pieces, end_ms):
         edges += judgement.blame_for(events, rows, min(piece_end_ms, end_ms))

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rules.change import Change
 from rules.edges import Closing, Edge, Opening
 from rules.episodes import Episode, evidence_of
-from rules.events import CALMS, CLOSES, OPENS, REFUTED, Event
+from rules.events import CALMS, CLOSES, OPENS, REFUTED, REPAIRED, Event
 from rules.fleet import NONE, Fleet
 from rules.on_lines import MENDED, OnLines
 from rules.rows import ALLOWANCE_MS
@@ -29,8 +29,9 @@ from rules.topology import Topology
 
 HEARD, LINE_BACK = "Das Gerät meldet sich wieder.", "Die Geräte melden sich wieder."
 REFUTED_LATE = "Durch Nachlieferung widerlegt."
-OUT_OF_SERVICE = "Das Gerät ist nicht mehr in Betrieb."
-RULE_GONE = "Die Regel gibt es nicht mehr."
+LEARNS_ANEW = "Als repariert gemeldet; was gewöhnlich ist, wird neu gelernt."
+OUT_OF_SERVICE, RULE_GONE = "Das Gerät ist nicht mehr in Betrieb.", "Die Regel gibt es nicht mehr."
+ENDS = {CLOSES: MENDED, REFUTED: REFUTED_LATE, REPAIRED: LEARNS_ANEW}
 HOUR_MS, DAY_S = 3_600_000, 86_400
 LATELY_INTERVALS = 2.5
 """A device that has said nothing for longer may be well again: nothing new is told of it."""
@@ -71,8 +72,8 @@ class Blame:
         if event.what == OPENS:
             self.episodes[key] = Episode(event)
             yield from self._tell(rule, key, event.known_ms, event.received_ms - event.t_ms)
-        elif event.what in (CLOSES, REFUTED):
-            yield from self.end(key, event.known_ms, MENDED if event.what == CLOSES else REFUTED_LATE)
+        elif event.what in ENDS:
+            yield from self.end(key, event.known_ms, ENDS[event.what])
         else:
             yield from self._note_unrest(rule, event)
 

@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 from core.kinds import KINDS
 from rules.counting import CountJudge
 from rules.evaluate import kept_argument
-from rules.events import Event
+from rules.events import CALMS, REPAIRED, Event
 from rules.expression import Call, Name, names, walk
 from rules.feeders import make_feeders
 from rules.fleet import Fleet
 from rules.inputs import Inputs
 from rules.judges import Judge, StateJudge
-from rules.memories import FROZEN, Memories
+from rules.memories import FROZEN, LEARNED, Memories
 from rules.memories import Call as Kept
 from rules.memory import aside
 from rules.nightly import NightJudge
 from rules.nights import Nights
 from rules.presses import EventJudge
+from rules.repairs import Repaired
 from rules.rows import Rows, Words
 from rules.rule_columns import kinds_of, trees_of
 from rules.spec import Rule
@@ -74,6 +75,7 @@ class Court:
         own = [judge.rule for judge in self.judges.values()]
         self.memories = Memories(_names(own), _calls(own), [rule.values for rule in own if rule.values])
         self.needs = values_needed(own)
+        self.repaired = Repaired()
         self.errors: dict[str, int] = {}
         self.aside: dict[str, str] = {}
 
@@ -83,16 +85,43 @@ class Court:
         for judge in self.judges.values():
             judge.refresh(fleet, today)
         self.memories.refresh(fleet)
+        self.repaired.refresh(fleet)
         self.by_kind = {
             kind: [judge for judge in self.judges.values() if kind in kinds_of(judge.rule)]
             for kind in range(len(KINDS))
         }
 
-    def take(self, rows: Rows, may: NDArray[np.bool_], what: str = EVERYTHING) -> list[Event]:
-        """What follows from rows sorted by device and time; `may` bool[k]: the device may be judged at that time.
+    def take(
+        self, rows: Rows, may: NDArray[np.bool_], last_ms: NDArray[np.int64], what: str = EVERYTHING
+    ) -> list[Event]:
+        """What follows from rows sorted by device and time; `may` bool[k]: the device may be judged at that time;
+        `last_ms` i8[n] the newest sample of each device before them: at a repair since then it is learned anew.
 
         `what` leaves out the rules about words (SAMPLES), or all others (WORDS).
         """
+        found: list[Event] = []
+        for repaired, chosen in self.repaired.pieces(rows, last_ms):
+            piece = rows if chosen is None else rows.take(chosen)
+            found += self._learn_anew(repaired, piece)
+            found += self._take(piece, may if chosen is None else may[chosen], what)
+        return found
+
+    def _learn_anew(self, devices: NDArray[np.int64], rows: Rows) -> list[Event]:
+        """These were repaired before these rows of theirs, and what was found by what they were like is void."""
+        if not len(devices):
+            return []
+        self.memories.learn_anew(devices)
+        row = rows.starts[np.searchsorted(rows.present, devices)]
+        instants = list(zip(devices.tolist(), *(column[row].tolist() for column in _instants(rows)), strict=True))
+        found: list[Event] = []
+        for name, judge in self.judges.items():
+            if not LEARNED.isdisjoint(_names([judge.rule])):
+                judge.forget(devices)
+                for device, known, t, came in instants:
+                    found += [Event(known, name, device, what, t, came, t, {}) for what in (CALMS, REPAIRED)]
+        return found
+
+    def _take(self, rows: Rows, may: NDArray[np.bool_], what: str) -> list[Event]:
         found: list[Event] = []
         for number, rows_of_kind, may_of_kind in _by_kind(self.fleet.kind[rows.device], rows, may):
             inputs = Inputs(rows_of_kind, self.fleet, self.nights, self.feeders, self.memories)
@@ -157,6 +186,10 @@ def _by_kind(
     for number in np.unique(kind).tolist():
         chosen = np.flatnonzero(kind == number)
         yield number, rows.take(chosen), may[chosen]
+
+
+def _instants(rows: Rows) -> tuple[NDArray[np.int64], ...]:
+    return rows.known_ms, rows.t_ms, rows.received_ms
 
 
 def _looks_at(judge: Judge) -> str:

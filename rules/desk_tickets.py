@@ -21,6 +21,7 @@ from rules.errors import DeskError, NotNowError, NotThereError
 from rules.findings import finding_of
 from rules.outbox import tell
 from rules.records import TICKETS_AT_WORK, Finding, Step, Ticket
+from rules.repairs import Repair
 from rules.tables import finding_table, ticket_step_table, ticket_table
 
 REPEAT_MS = 7 * 86_400_000
@@ -81,6 +82,11 @@ class TicketDesk:
         """One ticket with its findings and its history."""
         with self.database.read() as connection:
             return load(connection, number)
+
+    def repairs(self, after: int = 0, limit: int | None = None) -> list[Repair]:
+        """The repairs of lamps that people told after a step's number, in their order. See rules/repairs.py."""
+        with self.database.read() as connection:
+            return repairs_after(connection, after, limit)
 
     def act(self, number: int, action: str, by: str, note: str = "") -> Ticket:
         """Do one step. Raises NotThereError, NotNowError, or DeskError for what is wrong with the note."""
@@ -165,6 +171,32 @@ def reopen_contradicted(connection: Connection, now_ms: int, position: int) -> i
         note = "Die Messung widerspricht: Der Fehler besteht einen Tag später noch."
         take_step(connection, number, now_ms, audit.SYSTEM, "reopened", "open", note, position)
     return len(found)
+
+
+def repairs_after(connection: Connection, after: int, limit: int | None) -> list[Repair]:
+    """What people said with tickets about lamps: done, or closed without having been called done before."""
+    steps, before = ticket_step_table.c, ticket_step_table.alias("before")
+    status_before = (
+        select(before.c.status)
+        .where(before.c.ticket_id == steps.ticket_id, before.c.id < steps.id)
+        .order_by(before.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    rows = connection.execute(
+        select(_own.subject, steps.at_ms, steps.id)
+        .join(ticket_table, _own.id == steps.ticket_id)
+        .where(
+            steps.id > after,
+            or_(steps.action == "done", and_(steps.action == "close", status_before != "done")),
+            steps.by != audit.SYSTEM,
+            _own.kind == "lamp",
+            ~_own.subject.contains(":"),
+        )
+        .order_by(steps.id)
+        .limit(limit)
+    )
+    return [Repair(*row) for row in rows]
 
 
 def take_step(

@@ -26,6 +26,7 @@ from rules.judgement import STEP_MS, Judgement
 from rules.keep import columns_of, prefixed, rows_as_columns, rows_from, take_back, ticked_ms, without
 from rules.latest import NEVER_MS, LatestValues, grown
 from rules.occupancy import Occupancy
+from rules.repairs import Repair
 from rules.rows import Rows, Words, concat_rows, rows_of_readings
 from rules.spec import Rule
 from rules.windows import Window
@@ -48,6 +49,7 @@ class Engine:
         self.latest = LatestValues()
         self.occupancy = Occupancy()
         self.judgement = Judgement(rules, self.words, self.windows, self._history)
+        self.repairs: list[Repair] = []
         self.waiting: list[Rows] = []
         self.recent: list[Rows] = []
         self._recent_since_ms = NEVER_MS
@@ -69,6 +71,12 @@ class Engine:
         self.fleet = make_fleet(snapshot, [device.device_id for device in self.fleet.devices])
         self._grow()
         return self.judgement.refresh(self.fleet, now_ms)
+
+    def repaired(self, repairs: Sequence[Repair]) -> None:
+        """These were repaired, beside those that are known: what is measured from then on is learned anew."""
+        if repairs:
+            self.repairs += repairs
+            self.judgement.repaired(self.repairs)
 
     def batch(self, readings: Readings, came_ms: NDArray[np.int64] | None = None) -> Batch:
         """The readings of devices that we know, made ready for `advance`; `came_ms` i8[n] when they came to us."""
@@ -167,6 +175,7 @@ class Engine:
         self.judgement.refresh(self.fleet, self.judgement.ticked_ms)
         take_back(self.judgement, columns)
         self.judgement.refresh(self.fleet, self.judgement.ticked_ms)
+        self.judgement.repaired(self.repairs)
         self.recent, self._recent_since_ms = [], NEVER_MS
         self.stepped_ms = int(columns["stepped_ms"][0])
         for name, part in (("occupancy", self.occupancy), ("barriers", self.occupancy.barriers)):

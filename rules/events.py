@@ -8,7 +8,9 @@ from dataclasses import dataclass
 OPENS, CLOSES, REFUTED, STIRS, CALMS = "opens", "closes", "refuted", "stirs", "calms"
 """An episode begins or ends, or late samples show that it never was; a run of bad samples begins or ends, which may
 never become an episode."""
-_ORDER = (STIRS, CALMS, CLOSES, OPENS, REFUTED)
+REPAIRED = "repaired"
+"""What was learned of the device no longer holds, and nothing that was found by it does."""
+_ORDER = (CALMS, REPAIRED, STIRS, CLOSES, OPENS, REFUTED)
 
 
 @dataclass(frozen=True, slots=True)

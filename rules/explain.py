@@ -30,6 +30,7 @@ from rules.judgement import ABSENCE_RULES, Judgement, today_of
 from rules.judges import Judge, StateJudge
 from rules.late import Late
 from rules.nightly import SAMPLES_MIN, SCALE, NightJudge
+from rules.repairs import NO_WORKS, Works
 from rules.rows import Rows, Words
 from rules.rule_columns import RuleColumns
 from rules.source_text import source_of
@@ -120,23 +121,24 @@ def explain(
     table: Table,
     at_ms: int,
     rules: Mapping[str, Rule],
-    windows: Sequence[Window] = (),
+    works: Works = NO_WORKS,
     learned: Learned | None = None,
 ) -> Explanation:
     """Why `rule` did or did not fire on a device of the inventory by `at_ms`.
 
-    `table` holds its readings and those of its company (see `company_of`); later ones are not looked at. Raises
-    KeyError for a device that the inventory does not have.
+    `table` holds its readings and those of its company (see `company_of`); later ones are not looked at. What was
+    learned before they begin is in `learned`. Raises KeyError for a device that the inventory does not have.
     """
     rules = needed_for(rule, {**rules, rule.name: rule})
     fleet, words = make_fleet(snapshot), Words()
     number = fleet.number[device_id]
     pieces = Pieces(table, fleet.numbers(table.device_ids), words)
     court = _WatchedCourt(rules, words, rule, device_id)
-    judgement = _Watching(rules, pieces, words, windows, court)
+    judgement = _Watching(rules, pieces, words, works.windows, court)
     pieces.names = sorted(court.needs & table.values.keys())
     begin_ms = min(pieces.begin_ms, at_ms) if len(pieces.order) else at_ms
     edges = list(judgement.refresh(fleet, begin_ms))
+    judgement.repaired([one for one in works.repairs if begin_ms <= one.at_ms <= at_ms])
     for name, held in (learned or {}).items():
         if name in court.memories.every():
             court.memories.every()[name].put_one(number, held)

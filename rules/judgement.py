@@ -3,8 +3,8 @@
     rows ─ known by now ─→ court (one rule after the other, columns) ─→ events ─┐
     ticks of 5 minutes ──→ absence (who should have spoken) ─────────→ changes ─┴→ blame ─→ edges
 
-A function of the rules, the inventory, the windows and the rows with their times of receipt: the order in which rows
-come, the pieces they come in and restarts make no difference. Nothing here knows a database or a wall clock.
+A function of the rules, the inventory, the windows, the repairs and the rows with their times of receipt: the order in
+which rows come, the pieces they come in and restarts make no difference. Nothing here knows a database or a wall clock.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rules.late import History, Late, no_history
 from rules.latest import NEVER_MS
 from rules.nights import Nights
 from rules.presses import Overdue
+from rules.repairs import Repair, Repaired
 from rules.rows import NO_ROWS, Rows, Words, concat_rows
 from rules.spec import Rule
 from rules.topology import Topology, make_topology
@@ -56,6 +57,11 @@ class Judgement:
         self.blame = Blame(rules)
         self.ticked_ms = NEVER_MS
         self.heard = NO_ROWS
+
+    def repaired(self, repairs: Sequence[Repair]) -> None:
+        """From now on mind these repairs, which are all there are; `refresh` has been called."""
+        self.court.repaired = Repaired(repairs)
+        self.court.repaired.refresh(self.fleet)
 
     # -- inventory ---------------------------------------------------------------------------------------------------
 
@@ -146,7 +152,7 @@ class Judgement:
         return found
 
     def _in_order(self, rows: Rows) -> list[Event]:
-        found = self.court.take(rows, self._may(rows))
+        found = self.court.take(rows, self._may(rows), self.late.last_ms)
         self.late.note(rows)
         return found
 

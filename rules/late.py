@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.court import SAMPLES, WORDS, Court, CourtState
-from rules.events import CALMS, OPENS, REFUTED, STIRS, Event
+from rules.events import CALMS, OPENS, REFUTED, REPAIRED, STIRS, Event
 from rules.fleet import NONE
 from rules.latest import NEVER_MS, grown
 from rules.rows import NO_ROWS, Rows, last_true, ranges, running_max
@@ -121,7 +121,7 @@ class Late:
         is_too_late = np.isin(rows.device, too_late)
         self.ignored += int(np.count_nonzero(late & is_too_late))
         left = rows.take(np.flatnonzero(~late & is_too_late))
-        found += self.court.take(left, may(left))
+        found += self.court.take(left, may(left), self.last_ms)
         self.note(rows)
         return found
 
@@ -129,7 +129,7 @@ class Late:
         """What late samples say in words. Of devices that can't go back, all of them are remembered."""
         matters, event = np.isin(said.device, too_late), said.texts.get("event")
         said = said.take(np.flatnonzero(matters if event is None else matters | (event != NONE)))
-        return self.court.take(said, may(said), what=WORDS)
+        return self.court.take(said, may(said), self.last_ms, WORDS)
 
     def _from(
         self,
@@ -147,7 +147,9 @@ class Late:
         rows = self.history(devices, after_ms, until_ms)
         for number, kept in enumerate(self.kept):
             self.court.put(devices[which == number], kept.state)
-        events = self.court.take(rows, may(rows), what=SAMPLES)
+        last_ms = self.last_ms.copy()
+        last_ms[devices] = after_ms
+        events = self.court.take(rows, may(rows), last_ms, SAMPLES)
         newest: dict[tuple[str, int, bool], Event] = {}
         for event in sorted(events, key=lambda one: (one.t_ms, one.known_ms)):
             newest[event.rule, event.device, event.what in (STIRS, CALMS)] = event
@@ -155,11 +157,15 @@ class Late:
         at_ms = dict(zip(devices.tolist(), until_ms.tolist(), strict=True))
         for name, judge in judges.items():
             after = judge.open_on(devices)
-            found += [_ended(name, device, at_ms[device]) for device in sorted(before[name] - after)]
+            found += [
+                _ended(name, device, at_ms[device], newest.get((name, device, False)))
+                for device in sorted(before[name] - after)
+            ]
             opened = [newest.get((name, device, False)) for device in sorted(after - before[name])]
             found += [event for event in opened if event is not None and event.what == OPENS]
         return found
 
 
-def _ended(rule: str, device: int, at_ms: int) -> Event:
-    return Event(at_ms, rule, device, REFUTED, at_ms, at_ms, 0, {})
+def _ended(rule: str, device: int, at_ms: int, last: Event | None) -> Event:
+    what = REPAIRED if last is not None and last.what == REPAIRED else REFUTED
+    return Event(at_ms, rule, device, what, at_ms, at_ms, 0, {})

@@ -20,6 +20,8 @@ FROZEN = ("voltage_v", "current_a", "power_w")
 CHANGES_KEPT = 16
 UNRATED = "unrated"
 Call = tuple[str, str, float]
+LEARNED = frozenset({"reference_w", "tilt_change_deg"})
+"""Names that are compared with what a lamp was like when it was well."""
 
 
 class Memories:
@@ -58,6 +60,14 @@ class Memories:
         found |= {f"kept.{'.'.join(map(str, key))}": one for key, one in self.kept.items()}
         named = {"tilt": self.tilt, "nominal": self.nominal, "reference": self.reference, "stays": self.stays}
         return found | {name: one for name, one in named.items() if one is not None}
+
+    def learn_anew(self, devices: NDArray[np.int64]) -> None:
+        """These were repaired: what they were like when they were well is void."""
+        for memory in (self.tilt, self.nominal):
+            if memory is not None:
+                memory.forget(devices)
+        if self.reference is not None:
+            self.reference.memory.learn_anew(self.reference.places(devices))
 
 
 def is_unrated(fleet: Fleet) -> NDArray[np.bool_]:

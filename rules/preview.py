@@ -21,6 +21,7 @@ from rules.evaluate import selects
 from rules.fleet import INTERVAL_S
 from rules.history import Asked
 from rules.judgement import ABSENCE_RULES
+from rules.repairs import NO_WORKS, Works
 from rules.spec import Param, Rule
 from rules.told import Comparison, Row, compare, rows_of
 from rules.topology import circuit_subject, site_subject
@@ -97,8 +98,10 @@ def preview(
     span_ms: tuple[int, int],
     limits: Limits,
     monotonic_s: Callable[[], float],
+    works: Works = NO_WORKS,
 ) -> Preview:
-    """Compare a rule in force with `after`, its changed version, from span_ms[0] to span_ms[1].
+    """Compare a rule in force with `after`, its changed version, from span_ms[0] to span_ms[1], with announced work
+    and repairs.
 
     Raises TooLongError, and StoreError when `read` does.
     """
@@ -117,7 +120,8 @@ def preview(
     changing = changing_with(before, rules)
 
     def found(of: Mapping[str, Rule]) -> list[Row]:
-        all_rows = rows_of(backtest(inventory, table, of, until_ms=to_ms, progress=look), of, inventory.devices)
+        findings = backtest(inventory, table, of, works.windows, to_ms, look, works.repairs)
+        all_rows = rows_of(findings, of, inventory.devices)
         return [row for row in all_rows if row["rule"] in changing]
 
     old = concerned_by(before, rules)

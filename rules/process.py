@@ -35,6 +35,7 @@ from rules.live import Live
 from rules.load import in_force
 from rules.looking_after import look_back
 from rules.outbox import Outbox
+from rules.repairs import Repair, Works
 from rules.restart import is_pause, load_engine, not_known, without_pauses, write_snapshot
 from rules.signal import Signal
 from rules.site_news import SiteNews
@@ -128,6 +129,7 @@ class Rules:
         self._engine, self._came_ms = engine, engine.stepped_ms
         self._head_before = self._head_at_start = self.journal.head
         self._sites.begin(engine.occupancy.sites(engine.fleet, engine.latest, now_ms))
+        engine.repaired(self.tickets.repairs())
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -178,6 +180,10 @@ class Rules:
             self._came_ms = max(self._came_ms, piece[-1].committed_ms)
         return edges + engine.step(self._came_ms, hears=True)
 
+    def works(self) -> Works:
+        """What people announced and did, as it is minded."""
+        return Works(self._here().windows, tuple(self._here().repairs))
+
     def newest_site_news(self) -> int:
         """The number of the newest news of a site: as long as it is the same, the sites are as they were."""
         return self._sites.newest
@@ -199,6 +205,7 @@ class Rules:
         now_ms = self.clock.now_ms()
         with self._lock:
             engine = self._here()
+            engine.repaired(self._new_repairs(engine))
             edges = engine.refresh(self.inventory.snapshot(), now_ms)
             is_first, self._has_caught_up = not self._has_caught_up, True
             edges += self._catch_up(engine, now_ms) if is_first else engine.step(now_ms, self.hears())
@@ -217,6 +224,14 @@ class Rules:
         edges = engine.step(now_ms, hears=True)
         known = engine.open_findings() | {(edge.rule, edge.subject, edge.episode) for edge in edges}
         return [*edges, *not_known(self.findings.open_episodes(), known, self.book.rules, now_ms)]
+
+    def _new_repairs(self, engine: Engine) -> list[Repair]:
+        """What people have told since: before anything is judged that was measured after it."""
+        try:
+            return self.tickets.repairs(engine.repairs[-1].step if engine.repairs else 0)
+        except DatabaseError as error:
+            log.warning("repairs can't be looked at: %s", error)
+            return []
 
     def _look_back(self, now_ms: int) -> bool:
         """Now and then: tickets that were called done and are not, and rules that do not work. Whether there were."""

@@ -4,6 +4,7 @@
 
 A night's ratio is the mean of power over expected power of its settled samples. The first night sets it, nights within
 6 % of it move it, and after fourteen it stays: a lamp that fades is compared with what it was, not with last week.
+After a repair it is learned anew.
 (Shared knowledge, domain A3.) Sums are whole numbers, so that the pieces in which readings come make no difference.
 """
 
@@ -29,12 +30,13 @@ PLAUSIBLE = (0.5, 1.6)
 FIRST_LOW = np.array([0.6, 0.7, 0.75, 0.75], dtype=np.float32)
 FIRST_HIGH = np.array([1.6, 1.3, 1.2, 1.2], dtype=np.float32)
 """What the first night of each band may say: a new lamp with constant light output draws 80 %, and far down the curve
-of an unknown driver is only guessed."""
+of an unknown driver is only guessed. After a repair it may say all that is plausible: somebody has seen the lamp."""
 
 
 class Reference:
     """n devices, four bands: `ratio` f4[n, 4], NaN = not learned · `nights` u1[n, 4] learned from · `night` u2[n] the
-    night being summed up, `first` u2[n] the first one, `total` i4[n, 4] and `count` u2[n, 4] its sums.
+    night being summed up, `first` u2[n] the first one, `total` i4[n, 4] and `count` u2[n, 4] its sums ·
+    `is_repaired` bool[n] it was learned before.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class Reference:
         self.first = np.zeros(0, dtype=np.uint16)
         self.total = np.zeros((0, BANDS), dtype=np.int32)
         self.count = np.zeros((0, BANDS), dtype=np.uint16)
+        self.is_repaired = np.zeros(0, dtype=np.bool_)
 
     def grow(self, devices: int) -> None:
         """Room for so many devices."""
@@ -55,12 +58,18 @@ class Reference:
         self.night, self.first = grown(self.night, devices, NO_NIGHT), grown(self.first, devices, NO_NIGHT)
         self.total = np.concatenate((self.total, np.zeros((more, BANDS), dtype=np.int32)))
         self.count = np.concatenate((self.count, np.zeros((more, BANDS), dtype=np.uint16)))
+        self.is_repaired = np.concatenate((self.is_repaired, np.zeros(more, dtype=np.bool_)))
 
     def forget(self, devices: NDArray[np.int64]) -> None:
-        """Learn these anew: a lamp was repaired or exchanged."""
+        """As if these had never burned."""
         self.ratio[devices], self.nights[devices] = np.nan, 0
         self.night[devices] = self.first[devices] = NO_NIGHT
-        self.total[devices], self.count[devices] = 0, 0
+        self.total[devices], self.count[devices], self.is_repaired[devices] = 0, 0, False
+
+    def learn_anew(self, devices: NDArray[np.int64]) -> None:
+        """These were repaired: whatever lamp is in there now, it is as it should be."""
+        self.forget(devices)
+        self.is_repaired[devices] = True
 
     def take(
         self, rows: Rows, night: NDArray[np.int32], share: NDArray[np.float64], dim_pct: NDArray[np.float64]
@@ -115,7 +124,9 @@ class Reference:
         ratio, nights = self.ratio[over], self.nights[over]
         full = count >= SAMPLES_MIN  # fewer wait for the next night: a step may be short
         enough = full & (nights < NIGHTS)
-        sets = enough & (nights == 0) & (mean > FIRST_LOW) & (mean < FIRST_HIGH)
+        repaired = self.is_repaired[over, np.newaxis]
+        low, high = np.where(repaired, PLAUSIBLE[0], FIRST_LOW), np.where(repaired, PLAUSIBLE[1], FIRST_HIGH)
+        sets = enough & (nights == 0) & (mean > low) & (mean < high)
         with np.errstate(all="ignore"):
             moves = enough & (nights > 0) & (np.abs(mean / ratio - 1) < NEAR)
             moved = ratio + (mean - ratio) / (nights + np.float32(1))

@@ -89,7 +89,7 @@ class Seated(Generic[M]):
 
     def forget(self, devices: NDArray[np.int64]) -> None:
         """As if these had never said anything."""
-        self.memory.forget(self._places(devices))
+        self.memory.forget(self.places(devices))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """The columns by name."""
@@ -112,16 +112,17 @@ class Seated(Generic[M]):
 
     def put_one(self, device: int, held: Mapping[str, Any]) -> None:
         """What is held of one device, as `held_of` gave it."""
-        for place in self._places(np.array([device])).tolist():
+        for place in self.places(np.array([device])).tolist():
             for name, row in held.items():
                 getattr(self.memory, name)[place] = row
 
     def held_of(self, device: int) -> dict[str, Any]:
         """What is held of one device, by column; nothing where it has no place."""
-        places = self._places(np.array([device])).tolist()
+        places = self.places(np.array([device])).tolist()
         return {name: column[place].copy() for place in places for name, column in self.arrays().items()}
 
-    def _places(self, devices: NDArray[np.int64]) -> NDArray[np.int64]:
+    def places(self, devices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """i8[d]: where these devices sit; those of another kind are left out."""
         places = self.seats.of[devices].astype(np.int64)
         found: NDArray[np.int64] = places[places != NONE]
         return found

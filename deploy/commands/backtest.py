@@ -11,16 +11,25 @@ from pathlib import Path
 
 from core.clock import RealClock
 from core.inventory import Snapshot
-from deploy.backtest_input import history_of, inventory_of, read_inventory, read_rules, readings_of_files, table_of
+from deploy.backtest_input import (
+    history_of,
+    inventory_of,
+    read_inventory,
+    read_rules,
+    readings_of_files,
+    table_of,
+    works_of,
+    works_of_files,
+)
 from deploy.options import add_data_options, read_data_options, read_instant, read_span
 from deploy.output import EXIT_OK, BadInput, Parser, say, tell, tell_json
 from deploy.whole import whole_file
 from ingest.reading_columns import ReadingColumns
 from rules.backtest import Table, backtest
 from rules.court import values_needed
+from rules.repairs import NO_WORKS, Works
 from rules.spec import Rule
 from rules.told import Comparison, Row, compare, rows_of
-from rules.windows import Window, WindowError, read_windows
 
 EXAMPLES = """
 partheland backtest --inventory lamps.csv --readings january.parquet --out tickets.jsonl
@@ -39,15 +48,21 @@ def main(argv: Sequence[str]) -> int:
     today = datetime.fromtimestamp(clock.now_ms() / 1000, UTC).date()
     rules = read_rules(arguments.rules, arguments.overrides, today)
     before = _before(arguments, today)
-    windows, until_ms = _windows(arguments.windows), read_instant("--until", arguments.until)
+    until_ms = read_instant("--until", arguments.until)
+    given = works_of_files(arguments.windows, arguments.repairs)
     begun_s = clock.monotonic_s()
-    snapshot, readings = _read(arguments, values_needed([*rules.values(), *(before or {}).values()]))
+    needed = values_needed([*rules.values(), *(before or {}).values()])
+    snapshot, readings, own = _read(arguments, needed)
+    works = Works(
+        own.windows if arguments.windows is None else given.windows,
+        own.repairs if arguments.repairs is None else given.repairs,
+    )
     table, unknown = table_of(readings, snapshot, say)
     say(f"{len(readings):,} readings of {len(readings.device_ids):,} devices, {clock.monotonic_s() - begun_s:.1f} s")
     if not len(readings):
         raise BadInput("there are no readings; nothing can be found in nothing")
     told = {"readings": len(readings), "devices": len(readings.device_ids), "of_unknown_devices": unknown}
-    rows = _found(snapshot, table, rules, windows, until_ms)
+    rows = _found(snapshot, table, rules, works, until_ms)
     if arguments.out is not None:
         with whole_file(arguments.out) as file:
             file.writelines(_line(row) for row in rows)
@@ -55,7 +70,7 @@ def main(argv: Sequence[str]) -> int:
     if before is None:
         _tell_counts(rows, arguments, told)
     else:
-        _tell_comparison(compare(_found(snapshot, table, before, windows, until_ms), rows), arguments.json, told)
+        _tell_comparison(compare(_found(snapshot, table, before, works, until_ms), rows), arguments.json, told)
     return EXIT_OK
 
 
@@ -69,7 +84,13 @@ def _parser() -> Parser:
     add("--from", dest="from_", metavar="T", help="with --store: at or after this instant")
     add("--to", metavar="T", help="with --store: before this instant")
     add("--rules", type=Path, action="append", default=[], metavar="DIR", help="rules in place of their namesakes")
-    add("--windows", type=Path, metavar="F.csv", help="announced work: scope,from,to,reason")
+    add(
+        "--windows",
+        type=Path,
+        metavar="F.csv",
+        help="announced work: scope,from,to,reason; with --store the platform's",
+    )
+    add("--repairs", type=Path, metavar="F.csv", help="repaired lamps, device_id,at; else the platform's")
     add("--overrides", type=Path, metavar="F.toml", help="other params for some devices, as [[override]]")
     add("--until", metavar="T", help="the clock stops here (with the last reading)")
     add("--out", type=Path, metavar="F.jsonl", help="the findings, one JSON object a line")
@@ -103,30 +124,24 @@ def _before(arguments: argparse.Namespace, today: date) -> dict[str, Rule] | Non
     return read_rules(arguments.against or [], None, today) if _compares(arguments) else None
 
 
-def _windows(path: Path | None) -> list[Window]:
-    try:
-        return [] if path is None else read_windows(path)
-    except WindowError as error:
-        raise BadInput(str(error)) from None
-
-
-def _read(arguments: argparse.Namespace, needed: Collection[str]) -> tuple[Snapshot, ReadingColumns]:
-    """Inventory and readings, of those at least the values `needed`."""
+def _read(arguments: argparse.Namespace, needed: Collection[str]) -> tuple[Snapshot, ReadingColumns, Works]:
+    """Inventory, readings with at least the values `needed`, and what people announced and did; of the latter files
+    tell nothing by themselves.
+    """
     given = None
     if arguments.inventory is not None:
         given = read_inventory(arguments.inventory, arguments.sites, arguments.skip_bad)
     if not arguments.store:
         assert given is not None, "asked for before"
-        return given, readings_of_files(arguments.readings, arguments.skip_bad, needed)
+        return given, readings_of_files(arguments.readings, arguments.skip_bad, needed), NO_WORKS
     from_ms, to_ms = read_span(arguments.from_, arguments.to)
     settings, data = read_data_options(arguments)
-    return given or inventory_of(data), history_of(settings, data, from_ms, to_ms)
+    return given or inventory_of(data), history_of(settings, data, from_ms, to_ms), works_of(data)
 
 
-def _found(
-    snapshot: Snapshot, table: Table, rules: dict[str, Rule], windows: Sequence[Window], until_ms: int | None
-) -> list[Row]:
-    return rows_of(backtest(snapshot, table, rules, windows, until_ms), rules, snapshot.devices)
+def _found(snapshot: Snapshot, table: Table, rules: dict[str, Rule], works: Works, until_ms: int | None) -> list[Row]:
+    found = backtest(snapshot, table, rules, works.windows, until_ms, repairs=works.repairs)
+    return rows_of(found, rules, snapshot.devices)
 
 
 def _line(row: Row) -> bytes:

@@ -15,6 +15,7 @@ from rules.explanation import Explanation, Term
 from rules.history import columns_of_readings
 from rules.load import built_in, over_library
 from rules.parse import parse
+from rules.repairs import Works
 from rules.source_text import source_of
 from rules.spec import Override
 from rules.windows import Window
@@ -47,7 +48,7 @@ def ask(
     said = [*lamp_series(device.device_id, watts), *witness]
     at_ms = T0 + step * STEP_MS + 30_000
     return explain(
-        RULES[name], device.device_id, snapshot([device, WITNESS]), table(said), at_ms, RULES, windows
+        RULES[name], device.device_id, snapshot([device, WITNESS]), table(said), at_ms, RULES, Works(windows)
     )
 
 

@@ -77,6 +77,7 @@ def test_a_ticket_goes_its_way_with_forms(signed_in: As) -> None:
     client = signed_in("yard")
     assert send(client, "/bauhof/1", "/bauhof/1/accept", note="mache ich") == (303, "/bauhof/1?did=accept")
     after = flat(client.get("/bauhof/1?did=accept").text)
+    assert "„Erledigt“ heißt: Die Lampe ist repariert." in after
     assert "Gespeichert: angenommen." in after
     assert "mache ich" in after
     assert "In Arbeit 1" in flat(client.get("/bauhof").text)
