@@ -1,23 +1,34 @@
 """Reading the tests of a rule: series of readings as text, and when the rule must be open.
 
-power_w = "40x6 _ 0.5x3 !"     six times 40, once not reported, three times 0.5, one message lost
+    power_w = "40x6 _ 0.5x3 !"     six times 40, once not reported, three times 0.5, one message lost
+    event = "test heartbeatx3"     words, where a value is one
+
+A test has one `device` and its `series`, beside which somebody else is always heard; or `devices`, who are alone:
+
+    devices = [
+      { count = 6, cabinet = "C1", circuit = "A", series = { power_w = "40x8 !x4" } },
+      { count = 3, cabinet = "C1", circuit = "B", series = { power_w = "40x12" } },
+    ]
+    expect = [ { at = 2026-01-10T20:45:00Z, open = true, on = "circuit:C1/A" } ]
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from core.kinds import VALUES, Form, Value
 from rules.fields import Fields, shown
 from rules.spans import NO_TIME, Span
-from rules.spec import LOST, Expect, RuleTest
+from rules.spec import LOST, DeviceSeries, Expect, RuleTest
 from rules.vocabulary import ATTRIBUTES, nearest
 
 STEPS_MAX = 20_000
 MS_PER_S = 1_000
-KEYS = ("says", "device", "start", "step", "series", "expect")
+DEVICES_MAX = 200
+KEYS = ("says", "device", "devices", "start", "step", "series", "expect")
 NOTATION = "write values with blanks between, e.g. 40x6 _ 0.5x3 ! (x6 = six times, _ = not reported, ! = message lost)"
 
 _STEP = re.compile(r"(?P<value>!|_|-?[0-9]+(?:\.[0-9]+)?|[a-z][a-z_]*?)(?:x(?P<times>[0-9]{1,6}))?", re.ASCII)
@@ -28,15 +39,16 @@ Steps = tuple[float | str | None, ...]
 def read_test(fields: Fields, kinds: frozenset[str]) -> RuleTest:
     """One test; what is wrong with it is told through `fields`."""
     fields.only(KEYS)
-    fields.need(("says", "start", "step", "series", "expect"), "a test says, starts, steps, has series and expects")
+    needed = ("says", "start", "step", "expect", *(() if "devices" in fields.table else ("series",)))
+    fields.need(needed, "a test says, starts, steps, has series (or devices, each with its own) and expects")
     start_ms = _instant(fields, "start")
     step_ms = round(_step(fields).seconds * MS_PER_S)
-    series = _series(fields, kinds)
-    test = RuleTest(fields.text("says"), _device(fields), start_ms, step_ms, series, (), _line(fields))
+    devices, is_alone = _devices(fields, kinds), "devices" in fields.table
+    test = RuleTest(fields.text("says"), devices, start_ms, step_ms, (), _line(fields), not is_alone)
     expect = tuple(_expect(one, test) for one in fields.inners("expect"))
     if "expect" in fields.table and not expect:
         fields.wrong("expect", "the test expects nothing", "write [{ at = 2026-01-10T19:45:00Z, open = false }]")
-    return RuleTest(test.says, test.device, start_ms, step_ms, series, expect, test.line)
+    return replace(test, expect=expect)
 
 
 def _line(fields: Fields) -> int:
@@ -60,13 +72,36 @@ def _step(fields: Fields) -> Span:
     return span
 
 
-def _device(fields: Fields) -> dict[str, str | float]:
-    inner = fields.inner("device")
-    if inner is None:
-        return {}
-    inner.only(ATTRIBUTES)
-    known = {name: ATTRIBUTES[name] for name in inner.table if name in ATTRIBUTES}
-    return {name: inner.number(name, 0) if row.number else inner.text(name) for name, row in known.items()}
+def _devices(fields: Fields, kinds: frozenset[str]) -> tuple[DeviceSeries, ...]:
+    """The one device, or the several."""
+    if "devices" not in fields.table:
+        inner = fields.inner("device")
+        if inner is not None:
+            inner.only(ATTRIBUTES)
+        return (DeviceSeries({} if inner is None else _attributes(inner), _series(fields, kinds)),)
+    for key in {"device", "series"} & fields.table.keys():
+        fields.wrong(key, f"{key} stands beside devices", "write it within devices")
+    found = [_some_devices(one, kinds) for one in fields.inners("devices")]
+    if not found:
+        fields.wrong("devices", "there is no device", 'write e.g. [{ count = 3, series = { power_w = "40x4" } }]')
+    if sum(one.count for one in found) > DEVICES_MAX:
+        fields.wrong("devices", f"more than {DEVICES_MAX} devices", "fewer show the same")
+    if len({one.steps for one in found if one.steps}) > 1:
+        lengths = ", ".join(str(one.steps) for one in found)
+        fields.wrong("devices", f"series of different lengths: {lengths}", "fill the shorter ones with _ or !")
+        return ()
+    return tuple(found)
+
+
+def _some_devices(fields: Fields, kinds: frozenset[str]) -> DeviceSeries:
+    fields.only((*ATTRIBUTES, "count", "series"))
+    fields.need(("series",), 'what they report, e.g. series = { power_w = "40x4 !x8" }')
+    return DeviceSeries(_attributes(fields), _series(fields, kinds), fields.whole("count", 1, 1, DEVICES_MAX))
+
+
+def _attributes(fields: Fields) -> dict[str, str | float]:
+    known = {name: ATTRIBUTES[name] for name in fields.table if name in ATTRIBUTES}
+    return {name: fields.number(name, 0) if row.number else fields.text(name) for name, row in known.items()}
 
 
 def _series(fields: Fields, kinds: frozenset[str]) -> dict[str, Steps]:
@@ -116,7 +151,7 @@ def _one(word: str, value: Value) -> float | str | None:
 
 
 def _expect(fields: Fields, test: RuleTest) -> Expect:
-    fields.only(("at", "open"))
+    fields.only(("at", "open", "on"))
     fields.need(("at", "open"), "write { at = 2026-01-10T19:45:00Z, open = false }")
     at_ms, is_open = _instant(fields, "at"), fields.table.get("open", False)
     if not isinstance(is_open, bool):
@@ -125,7 +160,7 @@ def _expect(fields: Fields, test: RuleTest) -> Expect:
     if at_ms and test.steps and not test.start_ms <= at_ms <= end_ms:
         fix = "a test that ends before it looks proves nothing: lengthen the series with _ or !, or look earlier"
         fields.wrong("at", "this instant lies outside of the series", fix)
-    return Expect(at_ms, _flag(is_open))
+    return Expect(at_ms, _flag(is_open), fields.text("on"))
 
 
 def _flag(value: Any) -> bool:

@@ -93,27 +93,24 @@ class Group:
 
 @dataclass(frozen=True)
 class Expect:
-    """What a test expects at an instant."""
+    """What a test expects at an instant; `on` is the subject that is meant, '' = any."""
 
     at_ms: int
     open: bool
+    on: str = ""
 
 
 @dataclass(frozen=True)
-class RuleTest:
-    """Readings of one device and when the rule must be open.
+class DeviceSeries:
+    """`count` devices of a test that are alike, and what each of them reported.
 
     `series` names a value and what was reported at each step: a number, a text, None = not reported, LOST = the whole
-    message of this step never came. All have the same length; step k is at `start_ms` + k · `step_ms`.
+    message of this step never came.
     """
 
-    says: str
-    device: Mapping[str, str | float]
-    start_ms: int
-    step_ms: int
+    attributes: Mapping[str, str | float]
     series: Mapping[str, tuple[float | str | None, ...]]
-    expect: tuple[Expect, ...]
-    line: int = 0
+    count: int = 1
 
     @property
     def steps(self) -> int:
@@ -123,6 +120,26 @@ class RuleTest:
     def lost(self, step: int) -> bool:
         """Whether the message of a step never came."""
         return any(each[step] == LOST for each in self.series.values())
+
+
+@dataclass(frozen=True)
+class RuleTest:
+    """Readings of devices and when the rule must be open. All series have the same length; step k is at `start_ms` +
+    k · `step_ms`. With `has_witness` somebody else is heard at every step.
+    """
+
+    says: str
+    devices: tuple[DeviceSeries, ...]
+    start_ms: int
+    step_ms: int
+    expect: tuple[Expect, ...]
+    line: int = 0
+    has_witness: bool = True
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has."""
+        return max((one.steps for one in self.devices), default=0)
 
 
 @dataclass(frozen=True)

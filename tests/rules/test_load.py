@@ -62,9 +62,10 @@ def test_every_field_of_a_rule_is_where_it_belongs() -> None:
 
 def test_a_test_is_its_steps_with_what_was_not_reported_and_what_was_lost() -> None:
     (test,) = sample().rules["lamp_out"].tests
-    assert test.series["power_w"] == (40.0,) * 6 + (0.5,) * 4 + (None, LOST)
-    assert [test.lost(step) for step in (10, 11)] == [False, True]
-    assert (test.steps, test.step_ms, test.device) == (12, 900_000, {"nominal_w": 40.0})
+    (device,) = test.devices
+    assert device.series["power_w"] == (40.0,) * 6 + (0.5,) * 4 + (None, LOST)
+    assert [device.lost(step) for step in (10, 11)] == [False, True]
+    assert (test.steps, test.step_ms, device.attributes) == (12, 900_000, {"nominal_w": 40.0})
     assert [(one.at_ms - test.start_ms, one.open) for one in test.expect] == [(6_300_000, False), (8_100_000, True)]
 
 

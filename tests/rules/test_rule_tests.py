@@ -9,7 +9,7 @@ import pytest
 from deploy.cli import main
 from rules.load import load_text
 from rules.spec import Expect, Rule
-from rules.testing import device_of, run_test, run_tests
+from rules.testing import devices_of, run_test, run_tests
 
 HOT = """
 [rule.hot]
@@ -101,7 +101,7 @@ def test_a_device_that_the_rule_does_not_select_fails() -> None:
 
 def test_the_device_has_what_the_test_says_and_reports_as_often_as_the_series() -> None:
     rule = rule_of(HOT.replace("nominal_w = 40 }", 'nominal_w = 40, capacity = 3, supply = "switched_dusk" }'))
-    device = device_of(rule, rule.tests[0])
+    (device,) = devices_of(rule, rule.tests[0])
     assert (device.kind, device.interval_s, device.capacity, device.supply) == ("lamp", 900, 3, "switched_dusk")
 
 
@@ -131,3 +131,81 @@ def test_a_broken_rule_does_not_pass(tmp_path: Path, capsys: pytest.CaptureFixtu
     path.write_text(HOT + HOT.replace("rule.hot", "rule.other").replace("driver_temp_c > ", "driver_temp > "))
     assert main(["rules", "test", str(path)]) == 1
     assert "there is no driver_temp" in capsys.readouterr().err
+
+
+LINE = """
+[rule.circuit_down]
+title_de = "Strang ausgefallen"
+kind = "group"
+select = 'kind == "lamp"'
+group = { by = "circuit", min = 3, share = 0.6 }
+params = { false_per_year = 0.0005, members_min = 3, members_share = 0.6 }
+[[rule.circuit_down.test]]
+says = "one of two circuits is cut"
+start = 2026-01-10T18:00:00Z
+step = "15m"
+devices = [
+  { count = 4, cabinet = "C1", circuit = "A", series = { power_w = "40x40 !x12" } },
+  { count = 4, cabinet = "C1", circuit = "B", series = { power_w = "40x52" } },
+]
+expect = [{ at = 2026-01-11T06:00:00Z, open = true, on = "circuit:C1/A" }]
+"""
+
+
+def test_several_devices_are_tested_together_and_each_has_a_name() -> None:
+    rule = rule_of(LINE)
+    assert run_tests([rule]) == []
+    devices = devices_of(rule, rule.tests[0])
+    assert [one.device_id for one in devices] == [f"device-{number}" for number in range(1, 9)]
+    assert [one.circuit for one in devices] == ["A"] * 4 + ["B"] * 4
+
+
+def test_an_expectation_about_one_subject_is_not_met_by_another() -> None:
+    (failure,) = run_tests([rule_of(LINE.replace('on = "circuit:C1/A"', 'on = "circuit:C1/B"'))])
+    assert (failure.expected, failure.got) == ("open on circuit:C1/B", "closed (it was open never)")
+
+
+def test_a_subject_that_is_not_in_the_test_proves_nothing() -> None:
+    (failure,) = run_tests([rule_of(LINE.replace('open = true, on = "circuit:C1/A"', 'open = false, on = "C1/A"'))])
+    assert (failure.got, failure.expected[:35]) == ("C1/A", "on to be one of device-1, device-2,")
+
+
+def test_words_are_reported_as_numbers_are() -> None:
+    text = """
+[rule.sos_press]
+title_de = "Notruf"
+kind = "event"
+select = 'kind == "sos"'
+event = "press"
+[[rule.sos_press.test]]
+says = "a press, after two heartbeats"
+start = 2026-01-10T18:00:00Z
+step = "1h"
+series = { event = "heartbeatx2 press" }
+expect = [{ at = 2026-01-10T19:00:00Z, open = false }, { at = 2026-01-10T20:00:00Z, open = true }]
+"""
+    assert run_tests([rule_of(text)]) == []
+    assert [one.at_ms for one in run_tests([rule_of(text.replace('press"\n[[', 'cancel"\n[['))])] != []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right", "place", "said"),
+    [
+        ("count = 4, cabinet", "count = 0, cabinet", "13:13", "count is 0. Fix: write a whole number 1 … 200"),
+        ("count = 4, cabinet", "counts = 4, cabinet", "13:5", "there is no key counts here"),
+        (', series = { power_w = "40x40 !x12" }', "", "13:3", "series is missing"),
+        ("40x52", "40x50", "12:11", "series of different lengths: 52, 50"),
+        ('power_w = "40x52"', 'watts = "40x52"', "14:66", "devices of this rule report no watts"),
+        ('power_w = "40x52"', 'power_w = "40x52 ?"', "14:68", "power_w: '?' is no step"),
+        ('step = "15m"', 'step = "15m"\nseries = { power_w = "40x52" }', "12:10", "series stands beside devices"),
+        ("count = 4, cabinet", "count = 150, cabinet", "12:11", "more than 200 devices"),
+        ('on = "circuit:C1/A"', "on = 7", "16:58", "on is 7. Fix: write a text in quotes"),
+    ],
+)
+def test_what_is_wrong_with_several_devices_is_told_with_its_place(
+    wrong: str, right: str, place: str, said: str
+) -> None:
+    text = LINE.replace(wrong, right)
+    assert text != LINE
+    problems = [str(one) for one in load_text(text, date(2026, 1, 1), "mine.toml").problems]
+    assert any(one.startswith(f"mine.toml:{place}: ") and said in one for one in problems), problems
