@@ -19,9 +19,10 @@ from api.pages.view import chosen, refuse, render
 from api.pages.vocabulary import CONDITION_NAMES, TOWN_NAMES, value_name, value_words
 from api.problems import ProblemError
 from api.route import Policy
-from api.who import AskWho
+from api.who import AskWho, Who
 from core.device import Device
 from core.device_types import find_device_type
+from core.inventory import Snapshot
 from core.kinds import VALUES, Form
 from ingest.store import LIMIT_MAX, Query, StoredReading, StoreError
 from rules.records import Latest
@@ -104,12 +105,7 @@ def device_page(
 ) -> Response:
     """One device."""
     snapshot = centre.inventory.snapshot()
-    device = snapshot.devices.get(device_id)
-    if device is None:
-        refuse(request, HTTPStatus.NOT_FOUND, "Dieses Gerät steht nicht im Verzeichnis. Die Karte zeigt alle Geräte.")
-    if not who.sees(device.town):
-        sentence = f"Dieses Gerät gehört zu {TOWN_NAMES[device.town]}. Ihr Zugang gilt für einen anderen Ort."
-        refuse(request, HTTPStatus.FORBIDDEN, sentence)
+    device = known_device(request, snapshot, who, device_id)
     latest = centre.rules.live.latest(device_id)
     discreet = device.kind == SOS and not sees_presses(who)
     rows = [one for one in value_rows(device.kind, latest) if not (discreet and one.name in HIDDEN_VALUES)]
@@ -125,6 +121,17 @@ def device_page(
         why_at=input_time(centre.clock.now_ms()),
         findings=findings_for(centre, who, subject=device_id, limit=FINDINGS_MAX), discreet=discreet,
     )  # fmt: skip
+
+
+def known_device(request: Request, snapshot: Snapshot, who: Who, device_id: str) -> Device:
+    """The device of an address; refused where there is none, or it is not theirs to see."""
+    device = snapshot.devices.get(device_id)
+    if device is None:
+        refuse(request, HTTPStatus.NOT_FOUND, "Dieses Gerät steht nicht im Verzeichnis. Die Karte zeigt alle Geräte.")
+    if not who.sees(device.town):
+        sentence = f"Dieses Gerät gehört zu {TOWN_NAMES[device.town]}. Ihr Zugang gilt für einen anderen Ort."
+        refuse(request, HTTPStatus.FORBIDDEN, sentence)
+    return device
 
 
 def _curves(device: Device, latest: Latest | None) -> dict[str, str]:

@@ -41,6 +41,7 @@ PARAM_WORDS = {
     "members_share": "Anteil der Geräte",
     "burning_share": "Anteil, ab dem die Lampe brennt",
     "drift_share": "Abweichung, die zu groß ist",
+    "least_w": "Abweichung in Watt, mindestens",
     "weak_share": "Anteil, unter dem die Lampe schwach ist",
     "strong_share": "Anteil, über dem sie zu viel nimmt",
     "judged_pct": "Dimmstufe, ab der beurteilt wird",

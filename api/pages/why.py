@@ -9,16 +9,14 @@ from fastapi import Request, Response
 
 from api.centre import AskCentre, Centre
 from api.looking_back import explained
+from api.pages.device import known_device
 from api.pages.evidence import input_time, param_german, rules_of
 from api.pages.places import spot_of
 from api.pages.view import refuse, render
-from api.pages.vocabulary import TOWN_NAMES
 from api.problems import ProblemError
-from api.who import AskWho, Who
+from api.who import AskWho
 from core.clock import MS_PER_S, parse_instant_ms
-from core.device import Device
 from core.german import BERLIN
-from core.inventory import Snapshot
 from ingest.store import StoreError
 from rules.explanation import FIRED
 
@@ -37,7 +35,7 @@ def why_page(
 ) -> Response:
     """The form, and the explanation when a rule is chosen."""
     snapshot = centre.inventory.snapshot()
-    device = _device(request, snapshot, who, device_id)
+    device = known_device(request, snapshot, who, device_id)
     rules = rules_of(centre, who, device)
     at_ms = _instant(request, centre, at)
     found = trouble = None
@@ -56,16 +54,6 @@ def why_page(
         verdict=None if found is None else (VERDICTS_DE[found.verdict], TONES.get(found.verdict, "quiet")),
         fired=found is not None and found.verdict in FIRED, param_german=param_german,
     )  # fmt: skip
-
-
-def _device(request: Request, snapshot: Snapshot, who: Who, device_id: str) -> Device:
-    device = snapshot.devices.get(device_id)
-    if device is None:
-        refuse(request, HTTPStatus.NOT_FOUND, "Dieses Gerät steht nicht im Verzeichnis. Die Karte zeigt alle Geräte.")
-    if not who.sees(device.town):
-        sentence = f"Dieses Gerät gehört zu {TOWN_NAMES[device.town]}. Ihr Zugang gilt für einen anderen Ort."
-        refuse(request, HTTPStatus.FORBIDDEN, sentence)
-    return device
 
 
 def _instant(request: Request, centre: Centre, text: str | None) -> int:

@@ -1,10 +1,13 @@
 """The rules for people: all in plain German, a threshold tried before it goes live, and why one did or did not fire."""
 
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from api.pages.evidence import param_german
+from rules.load import built_in
 from tests.api.conftest import client_of
 from tests.api.pages.conftest import As
 from tests.api.pages.test_pages import check
@@ -129,3 +132,8 @@ def test_a_broken_rule_stands_on_top_with_place_and_remedy(tmp_path: Path) -> No
         assert "did you mean driver_temp_c?" in text
         assert "rules/no.toml" in text
         assert text.index("too_hot") < text.index("In Kraft")
+
+
+def test_every_number_of_a_rule_that_is_shipped_has_a_german_name() -> None:
+    names = {name for rule in built_in(date(2026, 1, 10)).rules.values() for name in rule.params}
+    assert {name for name in names if param_german(name) == name} == set()
