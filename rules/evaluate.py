@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import reduce
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,28 +42,27 @@ class Columns(Protocol):
         """
 
 
+S = TypeVar("S", bound=np.generic)
 NumberOf = Callable[[Columns], Numbers]
 TruthOf = Callable[[Columns], Truths]
 
 
 def compile_truth(tree: Node) -> TruthOf:
     """i1[n] of a condition: FALSE, UNKNOWN or TRUE for each row. The tree must have passed rules.units.check."""
-    inner = _constant(tree, _truth(tree))
-
-    def run(columns: Columns) -> Truths:
-        with np.errstate(all="ignore"):
-            return np.asarray(inner(columns), dtype=np.int8)
-
-    return run
+    return _compiled(tree, _truth(tree), np.int8)
 
 
 def compile_number(tree: Node) -> NumberOf:
     """f8[n] of an arithmetic expression; NaN = not known. The tree must have passed rules.units.check."""
-    inner = _constant(tree, _number(tree))
+    return _compiled(tree, _number(tree), np.float64)
 
-    def run(columns: Columns) -> Numbers:
+
+def _compiled(tree: Node, made: Callable[[Columns], Any], form: type[S]) -> Callable[[Columns], NDArray[S]]:
+    inner = _constant(tree, made)
+
+    def run(columns: Columns) -> NDArray[S]:
         with np.errstate(all="ignore"):
-            return np.asarray(inner(columns), dtype=np.float64)
+            return np.asarray(inner(columns), dtype=form)
 
     return run
 

@@ -102,7 +102,9 @@ class Terms:
             other = Named("", "", other.value, unit, self.words(other.value, source_of(left), unit, flag))
         if flag:
             one = Named(one.name, one.german, one.value, one.unit, self.words(one.value, one.name, one.unit, True))
-        german = f"{one.german}{':' if flag else ''} {one.words}, verlangt ist {OPERATORS[operator]}{other.words}"
+        needed = f"verlangt ist {OPERATORS[operator]}{other.words}"
+        needed = "womit zu vergleichen ist, ist nicht bekannt" if other.value is None else needed
+        german = f"{one.german}{':' if flag else ''} {one.words}, {needed}"
         return Term(source_of(tree), truth, german, self._values(tree, columns), (), operator, one, other)
 
     def _is_limit(self, tree: Node) -> bool:

@@ -11,7 +11,9 @@ from core.german import local
 from core.kinds import VALUES
 from core.reading import Scalar
 from rules.evaluate import selects
+from rules.expression import Name, walk
 from rules.sentences import UNKNOWN, quantity
+from rules.spec import Rule
 from rules.vocabulary import ATTRIBUTES, DERIVED
 
 PARAM_WORDS = {
@@ -77,6 +79,12 @@ def evidence_words(kind: str, name: str, value: Scalar) -> str:
     if isinstance(value, str):
         return value or UNKNOWN
     return quantity(float(value), name, known.unit if known is not None else "")
+
+
+def judged_by(rule: Rule) -> list[str]:
+    """The names that decide whether a rule fires, as its condition names them."""
+    trees = [tree for tree in (rule.when, rule.value) if tree is not None]
+    return [*rule.values, *(one.name for tree in trees for one in walk(tree) if isinstance(one, Name))]
 
 
 def rules_of(centre: Centre, who: Who, device: Device) -> dict[str, str]:

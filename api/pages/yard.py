@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Response
 
 from api.centre import AskCentre, Centre
 from api.pages.device import interval_of, limits_of, main_value, readings_in, value_rows
-from api.pages.evidence import evidence_name, evidence_words, param_german
+from api.pages.evidence import evidence_name, evidence_words, judged_by, param_german
 from api.pages.places import Spot, spot_of, spot_of_subject
 from api.pages.plot import HOUR_MS, Plot, hours_span, plot_of
 from api.pages.view import chosen, count_from, refuse, render, see_other, with_query
@@ -25,6 +25,7 @@ from rules import looking_after
 from rules.audit import SYSTEM
 from rules.errors import DeskError, NotNowError, NotThereError
 from rules.records import PRIORITIES, Finding, Ticket
+from rules.spec import Rule
 from rules.terms import param_words
 
 COLUMNS = {
@@ -149,7 +150,7 @@ def _ticket_view(
     members = _members(ticket.findings, snapshot)
     return render(
         request, who, "ticket.html", status, active="yard", card=card, ticket=ticket, device=device,
-        plot=_evidence(centre, ticket, device), plot_end=_evidence_end(ticket), members=members,
+        plot=_evidence(centre, ticket, device, rule), plot_end=_evidence_end(ticket), members=members,
         first=[one for one in FIRST_ACTIONS if one in ticket.actions],
         others=[one for one in ticket.actions if one not in FIRST_ACTIONS and one in TICKET_ACTIONS],
         system=SYSTEM, may_work=who.may(Policy.TICKETS_WORK), did=did, trouble=trouble,
@@ -217,13 +218,14 @@ def _evidence_end(ticket: Ticket) -> int:
     return (middle_ms // HOUR_MS + 1) * HOUR_MS
 
 
-def _evidence(centre: Centre, ticket: Ticket, device: Device | None) -> Plot | None:
-    """The curve around the time it began; None when there is nothing to draw."""
-    reported = VALUES[device.kind] if device is not None else {}
-    seen = [one.name for finding in ticket.findings for one in finding.evidence]
-    name = next((one for one in seen if one in reported), None)
-    name = name or (main_value(device.kind) if device is not None else None)
-    if device is None or name is None:
+def _evidence(centre: Centre, ticket: Ticket, device: Device | None, rule: Rule | None) -> Plot | None:
+    """The curve of what the rule judges by, around the time it began; None when there is nothing to draw."""
+    if device is None:
+        return None
+    seen = {one.name for finding in ticket.findings for one in finding.evidence}
+    wanted = [*(judged_by(rule) if rule is not None else ()), *sorted(seen)]
+    name = next((one for one in wanted if one in seen and one in VALUES[device.kind]), main_value(device.kind))
+    if name is None:
         return None
     span = hours_span(_evidence_end(ticket), EVIDENCE_HOURS)
     readings = readings_in(centre, device.device_id, span)

@@ -68,7 +68,7 @@ def test_a_ticket_tells_where_since_when_and_how_we_know(signed_in: As) -> None:
     assert re.search(r"Seit (einer Stunde|\d\d Minuten) \(Sa 10\.01\., \d\d:\d\d Uhr\)", said)
     assert "0,5 W" in said
     assert 'class="plot__mark"' in text
-    assert "Nennleistung: 40 W" in said
+    assert "Nennleistung: 40 W" in said and "Leistung in W" in said
     assert "Bearbeiten kann diesen Auftrag der Bauhof" in said
     assert '<button class="button button--big"' not in text
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from api.pages.evidence import param_german
+from api.pages.evidence import judged_by, param_german
 from rules.load import built_in
 from tests.api.conftest import client_of
 from tests.api.pages.conftest import As
@@ -137,3 +137,10 @@ def test_a_broken_rule_stands_on_top_with_place_and_remedy(tmp_path: Path) -> No
 def test_every_number_of_a_rule_that_is_shipped_has_a_german_name() -> None:
     names = {name for rule in built_in(date(2026, 1, 10)).rules.values() for name in rule.params}
     assert {name for name in names if param_german(name) == name} == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "first"), [("lamp_out", "power_w"), ("pf_low", "power_factor"), ("frozen", "voltage_v"), ("silent", None)]
+)
+def test_a_ticket_draws_what_its_rule_judges_by(rule: str, first: str | None) -> None:
+    assert next(iter(judged_by(built_in(date(2026, 1, 10)).rules[rule])), None) == first
