@@ -29,6 +29,8 @@ TICK_MS = 300_000
 LATE_MIN = 3.0
 """Nobody is silent for fewer missed messages, whatever a rule says."""
 PLATFORM = "platform"
+BY_DAY_DEG = 3.0
+"""With the sun higher than this nobody switches lights on or off: what cuts a line then is no switching."""
 
 Flags = NDArray[np.bool_]
 
@@ -214,6 +216,8 @@ class Absence:
                 since_ms = int(self.hearing.heard_ms[mine].max())
                 if since_ms == NEVER_MS:  # nobody on it was ever heard: it has been so since they were waited for
                     since_ms = now_ms - int((missed[mine] * self.interval_s[mine]).max() * 1000)
+                sun_deg = float(self.clock.nights.sun_deg(np.flatnonzero(mine)[:1], np.array([since_ms]))[0])
+                facts |= {"sun_deg": sun_deg} if sun_deg > BY_DAY_DEG else {}
                 yield self._opens(rule, level.subjects[place], since_ms, now_ms, np.flatnonzero(mine), facts)
 
     def _lines_back(self, now_ms: int) -> Iterator[Change]:

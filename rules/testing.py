@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -51,11 +52,15 @@ class Failure:
 
 def run_tests(rules: Iterable[Rule]) -> list[Failure]:
     """What fails of all tests of these rules, in their order."""
-    return [failure for rule in rules for test in rule.tests for failure in run_test(rule, test)]
+    known = {rule.name: rule for rule in rules}
+    return [failure for rule in known.values() for test in rule.tests for failure in run_test(rule, test, known)]
 
 
-def run_test(rule: Rule, test: RuleTest) -> list[Failure]:
-    """What fails of one test. An instant after the end of the series fails: such a test proves nothing."""
+def run_test(rule: Rule, test: RuleTest, rules: Mapping[str, Rule] = MappingProxyType({})) -> list[Failure]:
+    """What fails of one test. An instant after the end of the series fails: such a test proves nothing.
+
+    Of the other `rules` those are at work that the rule sees together.
+    """
 
     def failure(at_ms: int | None, expected: str, got: str) -> Failure:
         return Failure(rule.name, test.says, rule.source.file, test.line, at_ms, expected, got)
@@ -64,7 +69,8 @@ def run_test(rule: Rule, test: RuleTest) -> list[Failure]:
     if not any(_is_selected(rule, one) for one in devices):
         return [failure(None, "a device that the rule selects", "one that it does not: mend the devices of the test")]
     end_ms = test.start_ms + test.steps * test.step_ms
-    found = _found(rule, test, devices, end_ms + ALLOWANCE_MS)
+    parts = {name: rules[name] for name in rule.together if name in rules}
+    found = _found(rule, parts, test, devices, end_ms + ALLOWANCE_MS)
     failures, subjects = [], _subjects(test, devices)
     for expect in test.expect:
         meant = [one for one in found if expect.on in ("", one.opening.subject)]
@@ -115,11 +121,11 @@ def _subjects(test: RuleTest, devices: list[Device]) -> list[str]:
     return [*(one.device_id for one in devices), *sorted(lines - {""}), *sorted(receivers), "platform"]
 
 
-def _found(rule: Rule, test: RuleTest, devices: list[Device], until_ms: int) -> list[Found]:
+def _found(rule: Rule, parts: Mapping[str, Rule], test: RuleTest, devices: list[Device], until_ms: int) -> list[Found]:
     witness = Device(device_id=WITNESS_ID, kind="other", town=devices[0].town)
     known = {one.device_id: one for one in [*devices, *([witness] if test.has_witness else [])]}
-    found = backtest(Snapshot(1, known, {}, {}), _table(test, devices), {rule.name: rule}, until_ms=until_ms)
-    return [one for one in found if one.opening.subject != WITNESS_ID]
+    found = backtest(Snapshot(1, known, {}, {}), _table(test, devices), {**parts, rule.name: rule}, until_ms=until_ms)
+    return [one for one in found if one.opening.rule == rule.name and one.opening.subject != WITNESS_ID]
 
 
 def _table(test: RuleTest, devices: list[Device]) -> Table:

@@ -25,6 +25,10 @@ from rules.sun import DAY_MS, crossings
 
 DUSK_ELEVATION_DEG = -3.3
 _CLOCK, _DUSK, _DAWN = 0, 1, 2
+SHORTEST_MS = 25 * 60_000
+"""On a switched line nobody is waited for in a stretch that is shorter: a controller joins within ten minutes and may
+then have a quarter of an hour to its first message. In June half-night lamps get some minutes of power before dawn.
+"""
 _NOON_MINUTE = 12 * 60
 _MINUTE_MS = 60_000
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday
@@ -73,8 +77,8 @@ class Timetable:
     """The changes of level of g groups, sorted by group and instant.
 
     A place in it is group · `span_ms` + ms since `start_ms`: `key` i8[c+1] of each change, and the end of the last
-    group; `dim_pct` f8[c] from there on, and `powered` bool[c] whether there is power; `powered_ms` i8[c] ms with power
-    before it, counted through all groups: only differences within a group mean something.
+    group; `dim_pct` f8[c] from there on, and `powered` bool[c] whether there is power for long; `powered_ms` i8[c] ms
+    with it before, counted through all groups: only differences within a group mean something.
     """
 
     start_ms: int
@@ -139,11 +143,19 @@ def _timetable(start_ms: int, span_ms: int, key: Integers, dim_pct: Numbers, lin
     changes = np.ones(len(key), dtype=np.bool_)
     changes[1:] = (dim_pct[1:] != dim_pct[:-1]) | (group[1:] != group[:-1])
     key, dim_pct, group = key[changes], dim_pct[changes], group[changes]
-    powered = lines.always_powered[group] | (dim_pct > 0)
     key = np.append(key, len(lines) * span_ms)
+    powered = lines.always_powered[group] | _for_long(dim_pct > 0, group, np.diff(key))
     with_power_ms = np.where(powered, np.diff(key), 0)
     powered_ms = np.cumsum(with_power_ms) - with_power_ms
     return Timetable(start_ms, span_ms, key, dim_pct, powered, powered_ms)
+
+
+def _for_long(lit: NDArray[np.bool_], group: Integers, lasts_ms: Integers) -> NDArray[np.bool_]:
+    """bool[c]: which pieces with light belong to a stretch in which a controller can join and speak."""
+    begins = lit & np.append(True, ~lit[:-1] | (group[1:] != group[:-1]))
+    stretch = np.cumsum(begins)
+    stretch_ms = np.bincount(stretch, weights=np.where(lit, lasts_ms, 0), minlength=1)
+    return np.asarray(lit & (stretch_ms[stretch] >= SHORTEST_MS), dtype=np.bool_)
 
 
 def _dusk_and_dawn(day: Integers, lines: Lines) -> tuple[Integers, Integers]:
