@@ -239,7 +239,7 @@ class Absence:
             if rule is None or not len(devices):
                 continue
             limits = param(rule, "false_per_year"), param(rule, "misses_min"), param(rule, "misses_max")
-            misses = self.hearing.misses(devices, self.interval_s[devices], *limits)
+            misses = self.hearing.misses(devices, self.clock, self.interval_s[devices], *limits)
             for place in np.flatnonzero(missed[devices] > misses + 0.5).tolist():
                 yield from self._device_opens(rule, int(devices[place]), float(misses[place]), missed, now_ms)
 

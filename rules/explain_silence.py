@@ -45,7 +45,7 @@ def _heard(rule: Rule, judgement: Judgement, number: int) -> Silence:
     if rule.name in OF_DEVICES:
         one = np.array([number])
         limits = param(rule, "false_per_year"), param(rule, "misses_min"), param(rule, "misses_max")
-        allowed = float(hearing.misses(one, interval_s[one], *limits)[0])
+        allowed = float(hearing.misses(one, absence.clock, interval_s[one], *limits)[0])
     return Silence(
         heard_ms=_instant(heard_ms),
         interval_s=float(interval_s[number]),

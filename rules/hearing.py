@@ -166,6 +166,7 @@ class Hearing:
     def misses(
         self,
         devices: NDArray[np.int64],
+        clock: ListeningClock,
         interval_s: NDArray[np.float64],
         false_per_year: float,
         least: float,
@@ -179,7 +180,20 @@ class Hearing:
         with np.errstate(divide="ignore"):
             short = TAIL + np.log(false_per_year / (messages * share)) / np.log(goes_on)
             long = LONG + np.log(false_per_year / (messages * long_share)) / np.log(long_goes_on)
-        found: NDArray[np.float64] = np.clip(np.ceil(np.maximum(short, long)), least, most)
+        enough = np.maximum(short, long) - self._renewed(devices, clock)
+        found: NDArray[np.float64] = np.clip(np.ceil(enough), least, most)
+        return found
+
+    def _renewed(self, devices: NDArray[np.int64], clock: ListeningClock) -> NDArray[np.float64]:
+        """f8[k]: what the times without power since they were heard count for, in missed messages; 0 where it is on.
+
+        A burst on the air does not last through a day: that a device is lost again in the next night is as unlikely as
+        that a message falls into a burst, `share` times its mean length, and so many misses more make a burst.
+        """
+        nights = np.maximum(clock.ons_of(devices) - self.ons[devices] - 1, 0)
+        share, goes_on = self._tail(devices)
+        in_burst = np.minimum(share * (TAIL + goes_on / (1.0 - goes_on)), 1.0)
+        found: NDArray[np.float64] = nights * np.maximum(np.log(in_burst) / np.log(goes_on) - TAIL, 0.0)
         return found
 
     def chance(self, devices: NDArray[np.int64], missed: NDArray[np.float64]) -> NDArray[np.float64]:
