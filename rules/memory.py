@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules.latest import NEVER_MS, grown
-from rules.rows import Rows
+from rules.rows import Rows, last_true
 
 
 class Memory(Protocol):
@@ -98,18 +98,28 @@ class LastKnown:
         """Take in a column; the past of each of its known values."""
         row = np.flatnonzero(~np.isnan(column))
         device = rows.device[row]
-        present = device[np.append(True, device[1:] != device[:-1])] if len(device) else device
+        begins = np.flatnonzero(device[1:] != device[:-1]) + 1
+        starts = np.append(0, begins)[: len(device)]
+        present = device[starts]
         values = self.values[present]
         known = ~np.isnan(values)
-        before = np.repeat(present, self.size).reshape(-1, self.size)[known]
-        is_timed = self.times_ms.shape[1] > 0
-        before_ms = self.times_ms[present][known] if is_timed else np.full(len(before), NEVER_MS)
-        order = np.argsort(np.concatenate((before, device)), kind="stable")
+        count = known.sum(axis=1)
+        # Each device's own come after those that it and the devices in front have from before.
+        own = np.arange(len(device)) + np.repeat(np.cumsum(count), np.diff(np.append(starts, len(device))))
+        is_before = np.ones(len(device) + int(count.sum()), dtype=np.bool_)
+        is_before[own] = False
+        before_ms = self.times_ms[present][known] if self.times_ms.shape[1] else np.int64(NEVER_MS)
+
+        def both(before: Any, now: NDArray[Any]) -> NDArray[Any]:
+            found = np.empty(len(is_before), dtype=now.dtype)
+            found[is_before], found[own] = before, now
+            return found
+
         past = Past(
-            row=np.concatenate((np.full(len(before), -1), row))[order],
-            device=np.concatenate((before, device))[order],
-            t_ms=np.concatenate((before_ms, rows.t_ms[row]))[order],
-            value=np.concatenate((values[known], column[row]))[order],
+            row=both(-1, row),
+            device=both(np.repeat(present, count), device),
+            t_ms=both(before_ms, rows.t_ms[row]),
+            value=both(values[known], column[row]),
         )
         self._keep(past)
         return past
@@ -168,14 +178,19 @@ class Same:
         before = np.append(0, digits[:-1])
         before[rows.starts] = self.digits[rows.present]
         goes_on = (digits == before) & (digits != 0)
-        begin = np.maximum.accumulate(np.where(~goes_on | rows.is_first, np.arange(len(rows)), 0))
-        since_ms = np.where(goes_on[begin], self.since_ms[rows.device], rows.t_ms[begin])
-        count = np.arange(len(rows)) - begin + np.where(goes_on[begin], self.count[rows.device] + 1, 1)
+        since_ms, count = rows.t_ms.copy(), np.ones(len(rows), dtype=np.int64)
+        found = np.zeros(len(rows))
+        same = np.flatnonzero(goes_on)  # few are
+        if len(same):
+            begin = last_true(~goes_on | rows.is_first)[same]
+            device, is_older = rows.device[same], goes_on[begin]
+            since_ms[same] = np.where(is_older, self.since_ms[device], rows.t_ms[begin])
+            count[same] = same - begin + np.where(is_older, self.count[device] + 1, 1)
+            proven_ms = np.minimum(rows.t_ms[same] - since_ms[same], (count[same] - 1) * 2 * interval_ms[same])
+            found[same] = proven_ms / 1000.0
         last = np.append(rows.starts[1:], len(rows)) - 1
         self.digits[rows.present], self.since_ms[rows.present] = digits[last], since_ms[last]
         self.count[rows.present] = np.minimum(count[last], 2**15)
-        proven_ms = np.minimum(rows.t_ms - since_ms, (count - 1) * 2 * interval_ms)
-        found: NDArray[np.float64] = np.where(digits != 0, proven_ms / 1000.0, 0.0)
         return found
 
 

@@ -81,12 +81,13 @@ class Reference:
         """
         if not len(rows):
             return np.zeros(0)
-        band = np.searchsorted(BANDS_PCT, dim_pct, side="right")
+        band = sum((dim_pct >= upper_pct for upper_pct in BANDS_PCT), np.zeros(len(rows), dtype=np.int64))
         piece, first = by_night(rows.device, night)
         device, piece_night = rows.device[first], night[first]
         good = np.flatnonzero((share > PLAUSIBLE[0]) & (share < PLAUSIBLE[1]))
         good = good[self.nights[rows.device[good], band[good]] < NIGHTS]
-        total, count = self._sums(piece[good], band[good], share[good], len(first))
+        cell = piece * BANDS + band
+        total, count = self._sums(cell[good], share[good], len(first))
         told = np.empty((len(first), BANDS), dtype=np.float32)
         is_new = np.zeros(len(first), dtype=np.bool_)
         for mine in in_turns(device):
@@ -95,7 +96,7 @@ class Reference:
             self.count[device[mine]] += count[mine]
             told[mine] = self.ratio[device[mine]]
             is_new[mine] = piece_night[mine] - self.first[device[mine]] < PATIENCE
-        found = told[piece, band].astype(np.float64)
+        found = told.ravel()[cell].astype(np.float64)
         unknown = np.flatnonzero(np.isnan(found))
         if len(unknown):
             found[unknown] = _of_other_bands(told, is_new)[piece[unknown]]
@@ -103,9 +104,8 @@ class Reference:
         return ratio
 
     def _sums(
-        self, piece: NDArray[np.int64], band: NDArray[np.int64], share: NDArray[np.float64], pieces: int
+        self, cell: NDArray[np.int64], share: NDArray[np.float64], pieces: int
     ) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-        cell = piece * BANDS + band
         total = np.bincount(cell, weights=np.rint(share * SCALE), minlength=pieces * BANDS)
         count = np.bincount(cell, minlength=pieces * BANDS)
         return total.astype(np.int32).reshape(-1, BANDS), count.astype(np.uint16).reshape(-1, BANDS)

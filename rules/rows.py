@@ -66,7 +66,9 @@ class Rows:
     @cached_property
     def known_ms(self) -> NDArray[np.int64]:
         """i8[k]: when this row and all before it of the same device were known."""
-        return running_max(self.own_known_ms, self.is_first)
+        known = self.own_known_ms
+        falls = (known[1:] < known[:-1]) & ~self.is_first[1:]
+        return running_max(known, self.is_first) if falls.any() else known
 
     @cached_property
     def out_of_order(self) -> NDArray[np.bool_]:
