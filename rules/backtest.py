@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from core.inventory import Snapshot
 from rules.absence import TICK_MS
 from rules.edges import Edge, Opening
-from rules.events import Event
 from rules.fleet import NONE, make_fleet, town_of
 from rules.judgement import Judgement
 from rules.latest import NEVER_MS
@@ -26,6 +26,7 @@ from rules.spec import Rule
 from rules.windows import Window
 
 PIECE_MS = 6 * 3_600_000
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,25 +79,20 @@ def backtest(
     edges: list[Edge] = list(judgement.refresh(fleet, pieces.begin_ms))
     judgement.repaired(repairs)
     end_ms = pieces.end_ms if until_ms is None else until_ms
-    for piece_end_ms, rows, events in _ahead(judgement, pieces, end_ms):
+    # Three at work: one puts rows in order, one judges them, one says what follows; none looks at what comes after it.
+    judged = ((at_ms, rows, judgement.judge(rows, at_ms)) for at_ms, rows in _ahead(pieces.each(end_ms)))
+    for piece_end_ms, rows, events in _ahead(judged):
         edges += judgement.blame_for(events, rows, min(piece_end_ms, end_ms))
         progress(piece_end_ms)
     return _paired(edges, judgement)
 
 
-def _ahead(judgement: Judgement, pieces: Pieces, end_ms: int) -> Iterator[tuple[int, Rows, list[Event]]]:
-    """Stage one of the next piece while stage two has this one: it never looks at stage two, and numpy lets go of the
-    interpreter.
-    """
-
-    def judged(piece: tuple[int, Rows] | None) -> tuple[int, Rows, list[Event]] | None:
-        return None if piece is None else (*piece, judgement.judge(piece[1], piece[0]))
-
-    each = pieces.each(end_ms)
+def _ahead(each: Iterator[T]) -> Iterator[T]:
+    """The same, but while one is used the next is made, in a thread: numpy lets go of the interpreter."""
     with ThreadPoolExecutor(1) as ahead:
-        future = ahead.submit(lambda: judged(next(each, None)))
+        future = ahead.submit(next, each, None)
         while (found := future.result()) is not None:
-            future = ahead.submit(lambda: judged(next(each, None)))
+            future = ahead.submit(next, each, None)
             yield found
 
 

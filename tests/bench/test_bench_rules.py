@@ -17,7 +17,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from firmware_sim.physics.plan import FAULTS, Plan
+from firmware_sim.physics.plan import FAULTS, Plan, usual_counts
 from firmware_sim.physics.play import play
 from firmware_sim.physics.played import Played
 from rules.backtest import Pieces
@@ -93,9 +93,10 @@ def test_a_month_of_ten_thousand_lamps(tmp_path: Path) -> None:
     print(f"  {spent_s / readings * 1e6:.2f} µs a reading; {len(found)} findings")
 
 
-def test_bytes_of_state_for_each_device() -> None:
+@pytest.mark.parametrize("counts", [usual_counts(), dict.fromkeys(FAULTS, 1)], ids=["many faults", "one of each sort"])
+def test_bytes_of_state_for_each_device(counts: dict[str, int]) -> None:
     """After ten days in which every rule had something to do: what the rules keep, and what they keep to go back to."""
-    played = play(Plan(lamps=2_000, days=10, seed=299))
+    played = play(Plan(lamps=2_000, days=10, seed=299, counts=counts))
     snapshot, table, windows = as_input(played.inventory, played)
     fleet, words = make_fleet(snapshot), Words()
     pieces = Pieces(table, fleet.numbers(table.device_ids), words)
@@ -111,7 +112,7 @@ def test_bytes_of_state_for_each_device() -> None:
         for one in part.values()
     ]
     back = sum(column.nbytes for one in kept for column in one.values())
-    print(f"\n{machine()}\n{len(fleet):,} devices, {len(rules())} rules")
+    print(f"\n{machine()}\n{len(fleet):,} devices, {len(rules())} rules, {len(played.truth)} faults in ten days")
     print(
         f"  bytes a device: {state / len(fleet):.0f} state of all rules, {back / len(fleet):.0f} on disk to go back to"
     )
