@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tests.detection.campaign import LOSSES, REPORT_SEEDS, Judge, Sizes, run
+from tests.detection.judge import targets_ms
 from tests.detection.tables import confusion_table, false_silence_line, replaced, scores_table
 
 PAGE = Path(__file__).parents[2] / "docs" / "detection.md"
@@ -66,7 +67,7 @@ def _part(judge: Judge, sizes: Sizes, seeds: Sequence[int], loss: float) -> str:
     head = (
         f"### {loss:.0%} loss: {len(seeds)} seeds ({seeds[0]}–{seeds[-1]}), {sizes.lamps:,} lamps × {sizes.days:g} days"
     )
-    return "\n\n".join([head, scores_table(table), false_silence_line(table), confusion_table(table)])
+    return "\n\n".join([head, scores_table(table, targets_ms()), false_silence_line(table), confusion_table(table)])
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

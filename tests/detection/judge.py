@@ -14,7 +14,9 @@ from core.inventory import Snapshot
 from core.inventory_csv import parse_inventory
 from firmware_sim.physics.played import Played
 from rules.backtest import Table, backtest
+from rules.expression import names
 from rules.load import built_in
+from rules.rule_columns import trees_of
 from rules.spec import Rule
 from rules.windows import Window
 
@@ -26,6 +28,22 @@ def rules() -> Mapping[str, Rule]:
     if book.problems:
         raise ValueError(f"the rules shipped are not right: {book.problems}")
     return book.rules
+
+
+def targets_ms(interval_ms: float = 900_000.0) -> dict[str, float]:
+    """{rule: its own time + 2 intervals of 15 minutes}: what the median delay of its findings may be (DESIGN.md 7).
+
+    Its time is `for`, `within` or the nights before the last. Left out is silence, which has a number of misses for
+    each device, and what measures time in its condition (a bay's stay).
+    """
+    found: dict[str, float] = {}
+    for name, rule in rules().items():
+        named = {one for tree in trees_of(rule) for one in names(tree)}
+        nights = rule.nights if rule.kind == "schedule" else rule.nights - 1
+        own_s = max(rule.lasts.seconds, rule.within.seconds, nights * 86_400.0)
+        if rule.kind not in ("absence", "event") and not named & {"stay_s", "usual_stay_s"}:
+            found[name] = own_s * 1000 + 2 * interval_ms
+    return found
 
 
 def as_input(inventory: list[dict[str, str]], played: Played) -> tuple[Snapshot, Table, list[Window]]:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from tests.detection.limits import LIMITS
 from tests.detection.score import NOTHING, Table, Tally
 
 COLUMNS = (
     "fault", "truth", "found", "missed", "false", "repeats", "precision (95 %)", "recall (95 %)", "median delay",
-    "p95 delay", "not counted",
+    "target", "p95 delay", "not counted",
 )  # fmt: skip
 BEGIN, END = "<!-- detection: begin -->", "<!-- detection: end -->"
 DAYS_PER_YEAR = 365.25
 
 
-def scores_table(table: Table) -> str:
-    """One line for each fault of the catalogue that occurred, then for each other rule that fired."""
+def scores_table(table: Table, targets_ms: Mapping[str, float] = MappingProxyType({})) -> str:
+    """One line for each fault of the catalogue that occurred, then for each other rule that fired.
+
+    `targets_ms` {rule: what its median delay may be}, for the rules that say so.
+    """
     names = [name for name in LIMITS if name in table.tallies]
     names += sorted(set(table.tallies) - set(names))
     lines = ["| " + " | ".join(COLUMNS) + " |", "|---|" + "--:|" * (len(COLUMNS) - 1)]
-    return "\n".join([*lines, *(_line(name, table.tallies[name]) for name in names)])
+    return "\n".join([*lines, *(_line(name, table.tallies[name], targets_ms.get(name)) for name in names)])
 
 
 def confusion_table(table: Table) -> str:
@@ -65,11 +70,11 @@ def shown_delay(delay_ms: float) -> str:
     return f"{minutes / 60:.1f} h" if abs(minutes) < 2880 else f"{minutes / 1440:.1f} d"
 
 
-def _line(name: str, tally: Tally) -> str:
+def _line(name: str, tally: Tally, target_ms: float | None) -> str:
     cells = [
         name, str(tally.truth), str(tally.found), str(tally.missed), str(tally.false), str(tally.repeats),
         _share(tally.precision()), _share(tally.recall()), shown_delay(tally.delay_ms(0.5)),
-        shown_delay(tally.delay_ms(0.95)), str(tally.uncounted),
+        "–" if target_ms is None else shown_delay(target_ms), shown_delay(tally.delay_ms(0.95)), str(tally.uncounted),
     ]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
