@@ -29,6 +29,8 @@ TICK_MS = 300_000
 LATE_MIN = 3.0
 """Nobody is silent for fewer missed messages, whatever a rule says."""
 PLATFORM = "platform"
+CLOCK_ERROR_MS = 300_000
+"""A device whose clock is fast spoke before its receiver fell silent, whatever it says."""
 BY_DAY_DEG = 3.0
 """With the sun higher than this nobody switches lights on or off: what cuts a line then is no switching."""
 
@@ -146,7 +148,7 @@ class Absence:
     def _below(self, subject: str, down: Down) -> Flags:
         if down.members is not None:
             return down.members
-        return self._of_receiver(subject) & (self.hearing.heard_ms <= down.since_ms)
+        return self._of_receiver(subject) & (self.hearing.heard_ms <= down.since_ms + CLOCK_ERROR_MS)
 
     def _of_receiver(self, subject: str) -> Flags:
         """bool[n]: the devices that speak through a receiver, and itself where it is one of them."""

@@ -112,7 +112,7 @@ class Blame:
             subject = self.on_lines.line_of(rule, device)
             if subject and (yield from self.on_lines.join(rule, subject, key, now_ms)):
                 return
-        if rule.kind == "group":
+        if rule.group is not None and not rule.group.alone:
             return
         self.waiting.discard(key)
         episode.told = True

@@ -124,6 +124,14 @@ class Fields:
             return default
         return float(found)
 
+    def flag(self, key: str, default: bool) -> bool:
+        """True or false."""
+        found = self.table.get(key, default)
+        if not isinstance(found, bool):
+            self.wrong(key, f"{key} is {shown(found)}", "write true or false, without quotes")
+            return default
+        return found
+
     def span(self, key: str, default: Span) -> Span:
         """A span of time."""
         found = self.table.get(key)

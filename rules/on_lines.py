@@ -94,7 +94,8 @@ class OnLines:
         many = len(members) >= max(whole.group.least, whole.group.share * of)
         fewest = min(len(part) for part in parts)
         if event.what == STIRS and many and fewest >= max(PART_LEAST, PART_SHARE * len(members)):
-            line = Line(min(min(part.values()) for part in parts), members, len(members))
+            since_ms = max(min(part.values()) for part in parts)  # one lamp may have had too little for days
+            line = Line(since_ms, members, len(members))
             self.open[whole.name, subject] = line
             yield self._opening(whole, subject, line, event, event.known_ms, of)
 

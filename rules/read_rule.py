@@ -232,11 +232,12 @@ class _RuleReader:
         if inner is None:
             return None
         if not own:
-            inner.only(("by", "min", "share", "becomes"))
+            inner.only(("by", "min", "share", "becomes", "alone"))
         inner.need(("by", "min", "share"), 'e.g. by = "circuit", min = 3, share = 0.6')
         by, least = inner.text("by", "", GROUPS), inner.whole("min", 1, 1, COUNT_MAX)
         becomes = "" if own else inner.text("becomes", "")
-        return Group(by, least, inner.number("share", 1.0, 0.0, 1.0), becomes)
+        alone = not own and inner.flag("alone", True)
+        return Group(by, least, inner.number("share", 1.0, 0.0, 1.0), becomes, alone)
 
     def tests(self, kinds: frozenset[str]) -> tuple[RuleTest, ...]:
         """The rule's tests."""

@@ -82,13 +82,14 @@ class Group:
     """Many at once on one circuit, phase, cabinet or site: at least `least` of them, and this share of all.
 
     `becomes` names the rule under which they are told together, when it is another one: many lamps that go dark at once
-    were not switched on. '' = the same.
+    were not switched on. '' = the same. `alone` = whether it is told of fewer devices too, of each by itself.
     """
 
     by: str
     least: int
     share: float
     becomes: str = ""
+    alone: bool = True
 
 
 @dataclass(frozen=True)

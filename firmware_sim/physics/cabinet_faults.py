@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from firmware_sim.physics.controllers import Controllers
 from firmware_sim.physics.faults import SORTS, Fault, draw_times
 from firmware_sim.physics.plan import HOUR_MS, Flags, Floats, Numbers, Plan
 from firmware_sim.physics.region import Region
@@ -19,18 +20,21 @@ a shelter or a socket.
 """
 PHASE_DEG = (0.0, -120.0, 120.0)
 MAINS_V = 230.0
+PLAN_SHARE = 0.15
+"""Fewer lamps with a wrong plan are somebody's wish."""
 VOLTAGE = ("voltage_low", "voltage_high")
 A = TypeVar("A", bound=np.floating)
 
 
-def draw_cabinet_faults(plan: Plan, region: Region, others: Sequence[Fault]) -> list[Fault]:
-    """Broken neutrals (of all a cabinet feeds, or of one circuit), tripped devices, open doors, foreign loads."""
+def draw_cabinet_faults(plan: Plan, region: Region, controllers: Controllers, others: Sequence[Fault]) -> list[Fault]:
+    """Broken neutrals (of all a cabinet feeds, or of a circuit), wrong plans, tripped devices, doors, foreign loads."""
     rng = plan.random("cabinet faults")
     if not region.cabinet_ids:
         return []
     found: list[Fault] = []
     for _ in range(plan.count("neutral_break")):
         found += _broken_neutral(plan, region, [*others, *found], rng)
+    found += _wrong_plans(plan, region, controllers, rng)
     cut = [fault for fault in others if fault.name == "circuit_down"]
     tripped: list[Fault] = []
     for one in cut[: round(plan.count("rcd_open") * RCD_TRIPS_SHARE)]:
@@ -75,12 +79,33 @@ def _broken_neutral(plan: Plan, region: Region, others: Sequence[Fault], rng: np
         fault.variant, fault.size = variant, float(rng.uniform(*sort.sizes))
         fault.angle_deg = float(rng.uniform(0, 360))
         here = _all_rows(region, cabinet)
-        near = [one for one in others if len(one.rows) > (one.name not in VOLTAGE) and np.isin(one.rows, here).any()]
+        near = [
+            one
+            for one in others
+            if one.name != "off_schedule"
+            and len(one.rows) > (one.name not in VOLTAGE)
+            and np.isin(one.rows, here).any()
+        ]
         always = (region.lamps.supply[rows] == 0).all()
         at_phases = moved(np.full(3, MAINS_V, np.float32), np.arange(3), fault)
         if always and shows(at_phases) and not any(_close(fault, one) for one in near):
             return [fault]
     return []
+
+
+def _wrong_plans(plan: Plan, region: Region, controllers: Controllers, rng: np.random.Generator) -> list[Fault]:
+    """Programs that were lost or clocks set wrongly for most of the dimmed lamps of a cabinet; one a cabinet."""
+    sort = SORTS["off_schedule"]
+    found: list[Fault] = []
+    can = sort.whom(region, controllers)
+    for cabinet in rng.permutation(len(region.cabinet_ids)).tolist():
+        all_rows = _all_rows(region, cabinet)
+        rows = all_rows[can[all_rows] & (rng.random(len(all_rows)) < rng.uniform(0.5, 1.0))]
+        if len(found) < plan.count("off_schedule") and len(rows) >= max(4, PLAN_SHARE * len(all_rows)):
+            fault = Fault("off_schedule", f"cabinet:{region.cabinet_ids[cabinet]}", rows, *draw_times(sort, plan, rng))
+            fault.size, fault.variant = float(rng.uniform(*sort.sizes)), str(rng.choice(sort.variants))
+            found.append(fault)
+    return found
 
 
 def _all_rows(region: Region, cabinet: int) -> Numbers:

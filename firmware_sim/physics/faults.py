@@ -75,7 +75,7 @@ def _half_night(region: Region, controllers: Controllers) -> Flags:
     return np.asarray(off & _permanent(region, controllers), np.bool_)
 
 
-def _dimmed(region: Region, controllers: Controllers) -> Flags:
+def dimmed(region: Region, controllers: Controllers) -> Flags:
     """Lamps with steps in the night that tell what they are told."""
     dims = np.isin(region.lamps.profile, DIMMED_INDEXES) & (region.lamps.plate("tells_dim") > 0)
     return np.asarray(dims & _permanent(region, controllers), np.bool_)
@@ -100,7 +100,7 @@ SORTS = {
     "frozen": Sort(2.0, whom=_permanent),
     "energy_drift": Sort(10.0, (1.14, 1.5), ("counts_more", "counts_less"), whom=_telling("counts_energy")),
     "not_off": Sort(3.0, whom=_half_night),
-    "off_schedule": Sort(3.0, (1.0, 3.0), ("early", "late", "program"), whom=_dimmed),  # hours the clock is wrong
+    "off_schedule": Sort(3.0, (1.0, 3.0), ("early", "late", "program"), whom=dimmed),  # hours the clock is wrong
     "neutral_break": Sort(0.1, (50.0, 85.0), ("feed", "feed", "line"), lasts_h=(3, 30)),  # V the star point has moved
     "rcd_open": Sort(0.1, lasts_h=(2.5, 60)),
     "door_open": Sort(0.2, lasts_h=(1.6, 40)),

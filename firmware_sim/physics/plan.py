@@ -25,10 +25,10 @@ CASES = 17
 LAMP_FAULTS = (
     "lamp_out", "lamp_partial", "power_high", "day_burner", "not_on", "cycling", "pf_low", "driver_hot",
     "voltage_low", "voltage_high", "pole_tilt", "silent", "never_reported", "frozen", "energy_drift",
-    "not_off", "off_schedule",
+    "not_off",
 )  # fmt: skip
 LINE_FAULTS = ("circuit_down", "phase_down")
-CABINET_FAULTS = ("neutral_break", "rcd_open", "door_open")
+CABINET_FAULTS = ("neutral_break", "rcd_open", "door_open", "off_schedule")
 STREET_FAULTS = ("feed_dead", "unexpected_load")
 """Of cabinets that switch whole streets without controllers; the second of the others as well."""
 BAY_FAULTS = ("bay_stuck", "bay_flapping")

@@ -80,7 +80,7 @@ def play(plan: Plan) -> Played:
     region = build_region(plan)
     controllers = build_controllers(plan, region)
     faults = draw_faults(plan, region, controllers)
-    faults += draw_cabinet_faults(plan, region, faults)
+    faults += draw_cabinet_faults(plan, region, controllers, faults)
     faults += draw_batteries(plan, region, {int(row) for fault in faults for row in fault.rows})
     events = draw_circuit_events(plan, region, faults)
     troubles = draw_gateway_troubles(plan, region)

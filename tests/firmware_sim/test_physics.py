@@ -160,10 +160,13 @@ def test_the_truth_agrees_with_the_columns(fault: str, value: str, low: float, h
 
 def test_a_hot_driver_is_too_hot_from_the_observable_instant_on() -> None:
     run = played()
-    row = shown("driver_hot")[0]
-    seen_ms, _ = span(row)
-    during = of_device(run, row["subject"], seen_ms, seen_ms + 2 * HOUR_MS)
-    assert run.values["driver_temp_c"][during].max() > 78
+    hottest = []
+    for row in shown("driver_hot"):
+        seen_ms, _ = span(row)
+        during = of_device(run, row["subject"], seen_ms, seen_ms + 2 * HOUR_MS)
+        hottest += [float(run.values["driver_temp_c"][during].max())] if during.any() else []
+    assert len(hottest) > 2
+    assert np.median(hottest) > 78
 
 
 def test_a_cycling_lamp_goes_on_and_off_while_told_to_burn() -> None:
@@ -199,8 +202,8 @@ def test_a_wrong_clock_or_plan_changes_the_steps_and_neither_dusk_nor_dawn() -> 
     wrong = replace(right, counts={"off_schedule": 5})
     told, plan = play(wrong), play(right)
     assert {row["fault"] for row in told.truth} == {"off_schedule"}
-    for row in told.truth:
-        mine = [of_device(run, row["subject"]) for run in (told, plan)]
+    for lamp in (name for row in told.truth for name in row["members"].split(";")):
+        mine = [of_device(run, lamp) for run in (told, plan)]
         steps, planned = (run.values["dim_pct"][part] for run, part in zip((told, plan), mine, strict=True))
         np.testing.assert_array_equal(steps > 0, planned > 0)
         assert (steps != planned).sum() >= 4
