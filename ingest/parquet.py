@@ -181,12 +181,13 @@ class Columns:
         absent = f"CASE WHEN {_is_empty(own)} THEN 'nan'::DOUBLE ELSE 'inf'::DOUBLE END"
         return self._fetch(f"coalesce(try_cast({dotted} AS DOUBLE), {flag}, {absent})")
 
-    def is_within(self, name: str, low: float, high: float) -> bool:
+    def is_within(self, name: str, low: float, high: float, is_flag: bool = False) -> bool:
         """Whether every number of a column lies between two, as far as that can be told without reading it."""
         own = self._name(name)
         if self.types[name] != "DOUBLE":
-            return False
+            return self.types[name] == "BOOLEAN"
         outside = f"{own} < {low!r} OR {own} > {high!r} AND NOT isnan({own})"
+        outside += f" OR {own} > 0 AND {own} < 1" if is_flag else ""
         return not self._run(f"SELECT 1 FROM {self._from} WHERE {outside} LIMIT 1").fetchall()
 
     def words(self, name: str) -> tuple[tuple[str, ...], NDArray[np.int32]]:

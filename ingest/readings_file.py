@@ -180,9 +180,9 @@ class _Reader:
         return values, texts
 
     def _may_be_left_out(self, value: Value) -> bool:
-        if self.needed is None or value.name in self.needed or value.form is Form.FLAG:
+        if self.needed is None or value.name in self.needed:
             return False
-        return self.columns.is_within(value.name, value.low, value.high)
+        return self.columns.is_within(value.name, value.low, value.high, value.form is Form.FLAG)
 
     def _words(self, name: str) -> Codes:
         words, codes = self.columns.words(name)

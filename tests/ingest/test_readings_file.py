@@ -206,17 +206,28 @@ def test_parquet_with_bad_rows_or_types_says_which(tmp_path: Path) -> None:
             read_readings(path)
 
 
-@pytest.mark.parametrize(("power_w", "remarks"), [("35.2", 0), ("NULL", 0), ("'nan'", 0), ("1e9", 1)])
+@pytest.mark.parametrize(
+    ("name", "told", "remarks"),
+    [
+        ("power_w", "35.2::DOUBLE", 0),
+        ("power_w", "NULL::DOUBLE", 0),
+        ("power_w", "'nan'::DOUBLE", 0),
+        ("power_w", "1e9::DOUBLE", 1),
+        ("lamp_failure", "1.0::DOUBLE", 0),
+        ("lamp_failure", "true", 0),
+        ("lamp_failure", "0.5::DOUBLE", 1),
+    ],
+)
 def test_a_number_that_nobody_needs_is_read_only_where_something_is_wrong(
-    tmp_path: Path, power_w: str, remarks: int
+    tmp_path: Path, name: str, told: str, remarks: int
 ) -> None:
     path = tmp_path / "readings.parquet"
     with duckdb.connect() as connection:
-        columns = f"'A' AS device_id, {T_MS} AS t, {power_w}::DOUBLE AS power_w, 230.0::DOUBLE AS voltage_v"
+        columns = f"'A' AS device_id, {T_MS} AS t, {told} AS {name}, 230.0::DOUBLE AS voltage_v"
         connection.execute(f"COPY (SELECT {columns}) TO '{path}' (FORMAT parquet)")
     found = read_readings(path, needed={"voltage_v"})
     assert len(found.remarks) == remarks
-    assert set(found.values) == ({"voltage_v", "power_w"} if remarks else {"voltage_v"})
+    assert set(found.values) == ({"voltage_v", name} if remarks else {"voltage_v"})
 
 
 def test_several_files_become_one(tmp_path: Path) -> None:
