@@ -1,9 +1,6 @@
 """`partheland backtest --store` on real stores: what came over the broker is found as the same readings on file are."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +22,7 @@ from firmware_sim.physics.played import Played
 from tests.support.fleet import Fleet
 from tests.support.frames import DARK_LAMP
 from tests.support.influxd import InfluxServer
-from tests.support.platform import REPOSITORY, Platform, until
+from tests.support.platform import Platform, command, until
 
 GATEWAY = "played"
 FRAME_READINGS = 2000
@@ -112,20 +109,6 @@ def values_of(played: Played, row: int) -> dict[str, Scalar]:
     return values | {name: text.words[text.codes[row]] for name, text in played.texts.items() if text.codes[row] >= 0}
 
 
-def command(*arguments: str) -> str:
-    """What the command says on its standard output."""
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def found(where: list[str], out: Path, *more: str) -> bytes:
     command("backtest", *where, "--out", str(out), *more)
     return out.read_bytes()
@@ -162,12 +145,12 @@ def test_two_versions_of_a_rule_are_compared_on_the_history_of_a_store(
 ) -> None:
     now, later = rules_in(tmp_path / "now", "20m"), rules_in(tmp_path / "later", "150m")
     compared = ["backtest", "--rules", later, "--against", now, "--json"]
-    told = json.loads(command(*compared, *region.on_file))
+    told = json.loads(command(*compared, *region.on_file)[0])
     moved = [pair for pair in told["moved"] if pair["after"]["rule"] == "lamp_out"]
     assert moved and all(pair["after"]["opened_at"] > pair["before"]["opened_at"] for pair in moved)
-    of_the_store = command(*compared, "--store", *region.of(store))
+    of_the_store, _ = command(*compared, "--store", *region.of(store))
     assert json.loads(of_the_store) == told
-    assert command(*compared, "--store", *region.of(store)) == of_the_store
+    assert command(*compared, "--store", *region.of(store))[0] == of_the_store
 
 
 @pytest.mark.parametrize("store", ["duckdb", "influxdb"])

@@ -4,10 +4,7 @@ The platform's clock runs 600 times as fast: a quarter of an hour is a second an
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -19,7 +16,7 @@ import pytest
 from core.clock import iso, parse_instant_ms
 from tests.support.fleet import Fleet, topic_of
 from tests.support.frames import own_rules
-from tests.support.platform import REPOSITORY, Platform, until
+from tests.support.platform import REPOSITORY, Platform, command, until
 
 LIT, DARK, GONE = "NAU-L0001", "NAU-L0002", "NAU-L0003"
 OTHERS = [f"NAU-L{number:04d}" for number in range(4, 10)]
@@ -69,7 +66,7 @@ class Night:
     def says(self, rule: str, device_id: str, at_ms: int | None = None) -> str:
         """The command's first line, which is what the API says too; the instant on both."""
         asked = ["rules", "explain", "--rule", rule, "--device", device_id, "--data", str(self.platform.data)]
-        found = command(*asked, *(["--at", str(at_ms)] if at_ms else []))
+        found, _ = command(*asked, *(["--at", str(at_ms)] if at_ms else []))
         return found.splitlines()[0]
 
     def explained(self, rule: str, device_id: str, at_ms: int) -> dict[str, object]:
@@ -82,19 +79,6 @@ class Night:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.platform.http_port}{path}", timeout=60) as answer:
             text = re.sub(r"<[^>]+>", " ", answer.read().decode())
         return re.sub(r"\s+", " ", unescape(text))
-
-
-def command(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,13 @@ import csv
 import gzip
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.platform import REPOSITORY, Platform, until
+from tests.support.platform import REPOSITORY, Platform, command, until
 
 SHARED = Path(os.environ.get("PARTHELAND_SHARED", REPOSITORY.parent / "shared")) / "data"
 
@@ -36,16 +34,7 @@ def platform(tmp_path: Path) -> Iterator[Platform]:
 def replay(platform: Platform, path: Path, form: str) -> str:
     """Run the command as a person would; what it said."""
     arguments = ["replay", str(path), "--as", form, "--commission", "--data", str(platform.data)]
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", *arguments],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    return command(*arguments)[1]
 
 
 def frames_of(path: Path) -> list[dict[str, Any]]:

@@ -32,6 +32,20 @@ def until(what: str, holds: Callable[[], bool], seconds: float = READY_S_MAX) ->
         time.sleep(0.05)
 
 
+def command(*arguments: str) -> tuple[str, str]:
+    """What `partheland` says on its standard output and beside it, run as a person would; it must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *arguments],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout, done.stderr
+
+
 def embedded_broker(folder: Path) -> ServerProcess:
     """The broker that the platform brings along."""
     program = require("broker", find_nats_server(), "nats-server is not beside this Python: run `make install`")
