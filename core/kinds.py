@@ -76,7 +76,13 @@ CABINET = (
     _flag("rcd_open", "FI-Schalter ausgelöst"),
 )
 
-PARKING = (_flag("occupied", "Belegt"), Value("temp_c", "°C", -60, 100, "Temperatur"))
+PARKING = (
+    _flag("occupied", "Belegt"),
+    Value("temp_c", "°C", -60, 100, "Temperatur"),
+    Value(
+        "uptime_s", "s", 0, 1e9, "In Betrieb seit dem Neustart"
+    ),  # 0 in the message that a device sends when it starts
+)
 
 COUNTER = (
     Value("entries", "", 0, 2**53, "Einfahrten"),

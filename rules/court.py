@@ -30,7 +30,7 @@ from rules.repairs import Repaired
 from rules.rows import Rows, Words
 from rules.rule_columns import kinds_of, trees_of
 from rules.spec import Rule
-from rules.vocabulary import FUNCTIONS
+from rules.vocabulary import FUNCTIONS, Function
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ JUDGES: dict[str, Callable[[Rule], Judge]] = {
     "schedule": NightJudge,
 }
 EVERYTHING, SAMPLES, WORDS = "everything", "samples", "words"
-ALWAYS_NEEDED = frozenset(
-    {"power_w", "dim_pct", "battery_pct", "tilt_deg", "occupied", "power_l1_w", "power_l2_w", "power_l3_w"}
-)
+ALWAYS_NEEDED = frozenset({
+    "power_w", "dim_pct", "battery_pct", "tilt_deg", "occupied", "power_l1_w", "power_l2_w", "power_l3_w", "uptime_s",
+})  # fmt: skip
 """Values that are looked at beside what rules name."""
 ERRORS_MAX = 5
 """A rule that failed so often is set aside; the others go on."""
@@ -73,7 +73,8 @@ class Court:
             if isinstance(judge, StateJudge):
                 judge.tells_unrest = True
         own = [judge.rule for judge in self.judges.values()]
-        self.memories = Memories(_names(own), _calls(own), [rule.values for rule in own if rule.values])
+        kept, asked = _calls(own, lambda one: one.kept), _calls(own, lambda one: one.asks)
+        self.memories = Memories(_names(own), kept, [rule.values for rule in own if rule.values], asked)
         self.needs = values_needed(own)
         self.repaired = Repaired()
         self.errors: dict[str, int] = {}
@@ -90,6 +91,11 @@ class Court:
             kind: [judge for judge in self.judges.values() if kind in kinds_of(judge.rule)]
             for kind in range(len(KINDS))
         }
+
+    def listen(self, rows: Rows) -> None:
+        """Rows that have become known, before they are judged: what neighbours say of each other."""
+        if self.memories.neighbours is not None:
+            self.memories.neighbours.listen(rows)
 
     def take(
         self, rows: Rows, may: NDArray[np.bool_], last_ms: NDArray[np.int64], what: str = EVERYTHING
@@ -169,6 +175,8 @@ class Court:
             judge.forget(devices)
         for memory in self.memories.every().values():
             memory.forget(devices)
+        if self.memories.neighbours is not None:
+            self.memories.neighbours.forget(devices)
 
 
 def _by_kind(
@@ -206,12 +214,12 @@ def _names(rules: Iterable[Rule]) -> set[str]:
     return {name for rule in rules for tree in trees_of(rule) for name in names(tree)}
 
 
-def _calls(rules: Iterable[Rule]) -> set[Kept]:
+def _calls(rules: Iterable[Rule], sort: Callable[[Function], bool]) -> set[Kept]:
     found: set[Kept] = set()
     for rule in rules:
         for tree in trees_of(rule):
             for node in walk(tree):
-                if isinstance(node, Call) and FUNCTIONS[node.function].kept:
+                if isinstance(node, Call) and sort(FUNCTIONS[node.function]):
                     assert isinstance(node.arguments[0], Name), "rules.units lets no other pass"
                     found.add((node.function, node.arguments[0].name, kept_argument(node)))
     return found

@@ -25,7 +25,7 @@ from rules.fleet import Fleet, make_fleet
 from rules.judgement import STEP_MS, Judgement
 from rules.keep import columns_of, prefixed, rows_as_columns, rows_from, take_back, ticked_ms, without
 from rules.latest import NEVER_MS, LatestValues, grown
-from rules.occupancy import Occupancy
+from rules.occupancy import DOUBTING, Occupancy
 from rules.repairs import Repair
 from rules.rows import Rows, Words, concat_rows, rows_of_readings
 from rules.spec import Rule
@@ -70,7 +70,9 @@ class Engine:
             return []
         self.fleet = make_fleet(snapshot, [device.device_id for device in self.fleet.devices])
         self._grow()
-        return self.judgement.refresh(self.fleet, now_ms)
+        edges = self.judgement.refresh(self.fleet, now_ms)
+        self.occupancy.doubted = self.judgement.under(DOUBTING)
+        return edges
 
     def repaired(self, repairs: Sequence[Repair]) -> None:
         """These were repaired, beside those that are known: what is measured from then on is learned anew."""
@@ -106,6 +108,7 @@ class Engine:
         if len(now):
             self.recent.append(now)
         edges = self.judgement.advance(now, until_ms, hears)
+        self.occupancy.doubted = self.judgement.under(DOUBTING)
         self._forget_what_is_settled()
         return edges
 

@@ -16,6 +16,7 @@ from rules.latest import NEVER_MS
 from rules.localtime import local_hour
 from rules.memories import FROZEN, Memories, kept_key
 from rules.memory import Past
+from rules.neighbours import FUNCTIONS as ASKED
 from rules.nights import Nights, Told
 from rules.nominal import Nominal
 from rules.reference import Reference
@@ -68,6 +69,9 @@ class Inputs:
         if stays is not None and self._concerns(stays) and "occupied" in self.rows.values:
             usual_s, stay_s = stays.memory.take(stays.seats.rows(self.rows), self.rows.column("occupied"))
             self._columns |= {"usual_stay_s": usual_s, "stay_s": stay_s}
+        if memories.starts is not None and self._concerns(memories.starts):
+            rows = memories.starts.seats.rows(self.rows)
+            self._columns["starts"] = memories.starts.memory.take(rows, self.rows.column("uptime_s"))
         if self._concerns(memories.nominal) and "power_w" in self.rows.values:
             self._columns["full_w"] = self._full_w(memories.nominal)
         if reference is not None and self._concerns(reference) and "power_w" in self.rows.values:
@@ -144,19 +148,28 @@ class Inputs:
         return self.rows.column(name)
 
     def call(self, function: str, name: str, argument: float) -> Numbers:
-        """f8[k]: a function of what was before."""
+        """f8[k]: a function of what was before, or of what the neighbours say."""
         found = self._calls.get((function, name, argument))
         if found is None:
             found = self._calls[function, name, argument] = self._call(function, name, argument)
         return found
 
     def _call(self, function: str, name: str, argument: float) -> Numbers:
+        if function in ASKED:
+            return self._ask_neighbours(function, name, argument)
         past = self._pasts.get(kept_key(function, name, argument))
         found = np.full(len(self.rows), np.nan)
         if past is not None:
             now = np.flatnonzero(past.row >= 0)
             found[past.row[now]] = CALLS[function](past, argument)[now]
         return found
+
+    def _ask_neighbours(self, function: str, name: str, argument: float) -> Numbers:
+        key = f"{function}({name}, {argument})"
+        if key not in self._columns:
+            assert self._memories.neighbours is not None, "the court looks for such calls"
+            self._columns[key] = self._memories.neighbours.ask(self.rows, function, name, argument)
+        return self._columns[key]
 
     def _expected_w(self) -> Numbers:
         device, full_w = self.rows.device, self.column("full_w")
@@ -184,6 +197,7 @@ class SomeInputs(Inputs):
         self.chosen = chosen
         self.rows = whole.rows.times_of(chosen)
         self.fleet, self.nights, self.feeders = whole.fleet, whole.nights, whole.feeders
+        self._memories = whole._memories
         self._columns: dict[str, Numbers] = {}
 
     def _make(self, name: str) -> Numbers:
@@ -199,7 +213,9 @@ class SomeInputs(Inputs):
         return self.whole.same_s(values)[self.chosen]
 
     def call(self, function: str, name: str, argument: float) -> Numbers:
-        """f8[k]: a function of what was before."""
+        """f8[k]: a function of what was before, or of what the neighbours say."""
+        if function in ASKED:
+            return self._ask_neighbours(function, name, argument)
         return self.whole.call(function, name, argument)[self.chosen]
 
 

@@ -9,7 +9,7 @@ which rows come, the pieces they come in and restarts make no difference. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -110,6 +110,18 @@ class Judgement:
         fault[[device for (_, device), episode in self.blame.episodes.items() if episode.told or episode.line]] = True
         return silent, fault
 
+    def under(self, rules: Collection[str]) -> NDArray[np.bool_]:
+        """bool[n]: who has an open finding of one of these rules, or is on a line or site that has one."""
+        found = np.zeros(len(self.fleet), dtype=np.bool_)
+        for (name, device), episode in self.blame.episodes.items():
+            found[device] |= name in rules and (episode.told or bool(episode.line))
+        for name, subject in self.blame.on_lines.open:
+            group = self.rules[name].group
+            level = self.topology.levels[group.by] if name in rules and group is not None else None
+            if level is not None and subject in level.subjects:
+                found |= level.members(level.subjects.index(subject))
+        return found
+
     # -- readings ----------------------------------------------------------------------------------------------------
 
     def _may(self, rows: Rows) -> NDArray[np.bool_]:
@@ -122,6 +134,7 @@ class Judgement:
         """
         if not len(rows):
             return []
+        self.court.listen(rows)
         orderly = ~(rows.out_of_order | self.late.is_late(rows))
         if not orderly.all():
             troubled = np.unique(rows.device[~orderly])

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rules.blame import Blame
 from rules.change import Down
+from rules.court import Court
 from rules.episodes import Episode, Line
 from rules.events import OPENS, Event
 from rules.judgement import Judgement
@@ -28,6 +29,8 @@ def columns_of(judgement: Judgement) -> Columns:
         columns |= prefixed(f"judge.{name}.", judge.state())
     for name, memory in judgement.court.memories.every().items():
         columns |= prefixed(f"memory.{name}.", memory.arrays())
+    if judgement.court.memories.neighbours is not None:
+        columns |= prefixed("neighbours.", judgement.court.memories.neighbours.state())
     absence = judgement.absence
     for name, part in (("hearing", absence.hearing), ("receivers", absence.receivers)):
         columns |= prefixed(f"{name}.", arrays_of(part))
@@ -51,14 +54,7 @@ def take_back(judgement: Judgement, columns: Mapping[str, NDArray[Any]]) -> None
     no state.
     """
     told = json.loads(columns["told"].tobytes())
-    for name, judge in judgement.court.judges.items():
-        state = without(columns, f"judge.{name}.")
-        if state and told["kinds"].get(name) == judge.rule.kind:
-            judge.restore(state)
-    for name, memory in judgement.court.memories.every().items():
-        _put(memory.memory, without(columns, f"memory.{name}."))
-    for name, seats in judgement.court.memories.given_seats().items():
-        seats.hold(columns[f"seats.{name}"])
+    _court_from(judgement.court, columns, told)
     absence = judgement.absence
     _put(absence.hearing, without(columns, "hearing."))
     _put(absence.receivers, without(columns, "receivers."))
@@ -83,6 +79,19 @@ def take_back(judgement: Judgement, columns: Mapping[str, NDArray[Any]]) -> None
     _episodes_from(judgement.blame, without(columns, "episode."), told)
     _blame_from(judgement.blame, told)
     judgement.blame.covered = absence.covered()
+
+
+def _court_from(court: Court, columns: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> None:
+    for name, judge in court.judges.items():
+        state = without(columns, f"judge.{name}.")
+        if state and told["kinds"].get(name) == judge.rule.kind:
+            judge.restore(state)
+    for name, memory in court.memories.every().items():
+        _put(memory.memory, without(columns, f"memory.{name}."))
+    for name, seats in court.memories.given_seats().items():
+        seats.hold(columns[f"seats.{name}"])
+    if court.memories.neighbours is not None:
+        court.memories.neighbours.restore(without(columns, "neighbours."))
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from core.kinds import VALUES
 from rules.fleet import Fleet
 from rules.memory import LastKnown, Same, Zero
+from rules.neighbours import Neighbours
 from rules.nominal import Nominal
 from rules.reference import Reference
 from rules.seats import M, Seated, Seats
+from rules.starts import Starts
 from rules.stays import Stays
 
 FROZEN = ("voltage_v", "current_a", "power_w")
@@ -27,8 +29,14 @@ LEARNED = frozenset({"reference_w", "tilt_change_deg"})
 class Memories:
     """What is remembered of devices for the names and calls that rules use, each memory for those it can be about."""
 
-    def __init__(self, names: Iterable[str], calls: Iterable[Call], values: Iterable[tuple[str, ...]]) -> None:
-        names = set(names)
+    def __init__(
+        self,
+        names: Iterable[str],
+        calls: Iterable[Call],
+        values: Iterable[tuple[str, ...]],
+        asked: Iterable[Call] = (),
+    ) -> None:
+        names, asked = set(names), set(asked)
         self.seats: dict[str | None, Seats] = {kind: Seats(kind) for kind in (None, "lamp", "parking")}
         self.seats[UNRATED] = Seats("lamp", is_unrated)
         self.frozen = {key: self._for("lamp", Same()) for key in {*values, FROZEN}}
@@ -36,9 +44,11 @@ class Memories:
         self.nominal = self._for(UNRATED, Nominal())
         self.reference = self._for("lamp", Reference()) if names & {"reference_w", "value"} else None
         self.stays = self._for("parking", Stays()) if names & {"usual_stay_s", "stay_s"} else None
+        self.starts = self._for("parking", Starts()) if "starts" in names else None
         self.kept = {
             key: self._for(_only_kind(key[1]), _last_known(*key)) for key in {kept_key(*call) for call in calls}
         }
+        self.neighbours = Neighbours(asked) if asked else None
 
     def _for(self, whom: str | None, memory: M) -> Seated[M]:
         return Seated(memory, self.seats[whom])
@@ -49,6 +59,8 @@ class Memories:
             seats.refresh(fleet)
         for memory in self.every().values():
             memory.refresh()
+        if self.neighbours is not None:
+            self.neighbours.refresh(fleet)
 
     def given_seats(self) -> dict[str, Seats]:
         """The seats that an inventory may give and take, by name: whose they are must be kept with the memories."""
@@ -59,7 +71,8 @@ class Memories:
         found: dict[str, Seated[Any]] = {f"same.{'+'.join(key)}": one for key, one in self.frozen.items()}
         found |= {f"kept.{'.'.join(map(str, key))}": one for key, one in self.kept.items()}
         named = {"tilt": self.tilt, "nominal": self.nominal, "reference": self.reference, "stays": self.stays}
-        return found | {name: one for name, one in named.items() if one is not None}
+        found |= {name: one for name, one in named.items() if one is not None}
+        return found if self.starts is None else found | {"starts": self.starts}
 
     def learn_anew(self, devices: NDArray[np.int64]) -> None:
         """These were repaired: what they were like when they were well is void."""

@@ -1,7 +1,8 @@
 """Occupancy: each bay free, occupied or unknown, each site the sum of its bays or what its barriers know.
 
 Missing is not zero: a bay that has not spoken for 2.5 of its intervals is unknown, not free, and free + occupied +
-unknown = capacity, always.
+unknown = capacity, always. Unknown is also what nobody should believe: a bay with an open finding of DOUBTING, all bays
+of a site with snow on its sensors, and a bay whose sensor has just started, until its next change or for half an hour.
 """
 
 from __future__ import annotations
@@ -18,18 +19,27 @@ from rules.latest import NEVER_MS, LatestValues, grown
 from rules.records import BAY_STATES, AudienceState, BayState, SiteState
 
 FRESH_INTERVALS = 2.5
+DOUBTING = frozenset({"bay_stuck", "bay_flapping", "bay_neighbour", "bay_reboot", "bay_snow"})
+"""The rules whose findings say that a bay's word is worth nothing."""
+STARTING_MS, GHOST_MS = 30 * 60_000, 60_000
+"""A sensor that has just started may take an empty bay for an occupied one; what it says in the first minute, when it
+looks for its zero, is no change. (Shared knowledge, domain A7.)"""
 FREE, OCCUPIED, UNKNOWN = (BAY_STATES.index(word) for word in ("free", "occupied", "unknown"))
 
 
 @dataclass(eq=False)
 class Occupancy:
     """n devices. `taken` f4[n] 1 occupied, 0 free, NaN never said; `since_ms` i8[n] since when it is so;
-    `last_ms` i8[n] when it was last said, both event time.
+    `last_ms` i8[n] when it was last said, both event time · `started_ms` i8[n] the sensor's last start, as far as it
+    tells · `doubted` bool[n] whose word is worth nothing just now.
     """
 
     taken: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, dtype=np.float32))
     since_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     last_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    started_ms: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    doubted: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
 
     barriers: Barriers = field(default_factory=Barriers)
 
@@ -39,6 +49,8 @@ class Occupancy:
         self.taken = grown(self.taken, length, np.nan)
         self.since_ms = grown(self.since_ms, length, NEVER_MS)
         self.last_ms = grown(self.last_ms, length, NEVER_MS)
+        self.started_ms = grown(self.started_ms, length, NEVER_MS)
+        self.doubted = grown(self.doubted, length, False)
 
     def advance(self, batch: Batch, fleet: Fleet) -> NDArray[np.int32]:
         """Take in a batch; the numbers of the sites about which something was said."""
@@ -51,10 +63,20 @@ class Occupancy:
             self.since_ms[device] = np.where(changed, t_ms, self.since_ms[device])
             self.taken[device] = np.where(newer, said[rows], self.taken[device])
             self.last_ms[device] = np.where(newer, t_ms, self.last_ms[device])
+        self._note_starts(batch, bays)
         self.barriers.advance(batch, fleet)
         of_sites = fleet.of_kind("parking")[batch.device] | fleet.of_kind("counter")[batch.device]
         touched: NDArray[np.int32] = np.unique(fleet.site[batch.device[of_sites]])
         return touched[touched >= 0]
+
+    def _note_starts(self, batch: Batch, bays: NDArray[np.intp]) -> None:
+        """When the sensors started that say how long they have been up."""
+        if not len(bays) or "uptime_s" not in batch.readings.names:
+            return
+        up_s = batch.readings.column("uptime_s")[bays]
+        told = bays[~np.isnan(up_s)]
+        since_ms = batch.readings.t_ms[told] - np.rint(up_s[~np.isnan(up_s)] * 1000).astype(np.int64)
+        np.maximum.at(self.started_ms, batch.device[told], since_ms)
 
     def states(self, fleet: Fleet, now_ms: int) -> NDArray[np.uint8]:
         """u1[n]: index into BAY_STATES for each device; what is no bay is unknown.
@@ -62,7 +84,8 @@ class Occupancy:
         What counts is when it was measured, not when it came: an old measurement is old however late it arrives.
         """
         fresh = (self.last_ms != NEVER_MS) & (now_ms - self.last_ms <= FRESH_INTERVALS * fleet.interval_ms)
-        known = fresh & fleet.live & ~np.isnan(self.taken)
+        settled = (now_ms - self.started_ms > STARTING_MS) | (self.since_ms > self.started_ms + GHOST_MS)
+        known = fresh & fleet.live & ~np.isnan(self.taken) & settled & ~self.doubted
         return np.where(known, np.where(self.taken == 1, OCCUPIED, FREE), UNKNOWN).astype(np.uint8)
 
     def bay(self, fleet: Fleet, number: int, state: int) -> BayState:

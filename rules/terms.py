@@ -42,6 +42,12 @@ FUNCTIONS_DE = {
     "age": "{0}: unverändert seit",
     "changes": "{0}: Wechsel in der Zeit",
     "median_of": "{0}: mittlerer der letzten Werte",
+    "neighbours": "{0} bei den Nachbarn",
+    "turnover": "{0}: Wechsel bei den Nachbarn in der Zeit",
+    "onsets": "{0}: Anteil der Nachbarn, bei denen es eben begann",
+    "ends": "{0}: Anteil der Nachbarn, bei denen es eben endete",
+    "surge": "{0}: Anteil der Nachbarn, mehr als sonst um diese Zeit",
+    "echoes": "{0}: wie sehr es den Wechseln eines Nachbarn folgt",
 }
 
 

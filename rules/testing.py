@@ -23,9 +23,10 @@ from rules.backtest import Found, Table, backtest
 from rules.evaluate import TRUE, select_truth
 from rules.rows import ALLOWANCE_MS
 from rules.spec import LOST, Rule, RuleTest
-from rules.topology import cabinet_subject, circuit_subject, phase_subject
+from rules.topology import cabinet_subject, circuit_subject, phase_subject, site_subject
 
 WITNESS_ID = "witness"
+SUBJECTS = (phase_subject, circuit_subject, cabinet_subject, site_subject)
 TOWN = "brandis"
 PLACE = (51.33, 12.61)
 """Where a device stands whose test does not say: the sun rises and sets as in Brandis."""
@@ -115,7 +116,7 @@ def _is_selected(rule: Rule, device: Device) -> bool:
 
 def _subjects(test: RuleTest, devices: list[Device]) -> list[str]:
     """What a finding of this test can be about: its devices, their lines and receivers, and the platform."""
-    lines = {subject(one) for subject in (phase_subject, circuit_subject, cabinet_subject) for one in devices}
+    lines = {subject(one) for subject in SUBJECTS for one in devices}
     told = {word for some in test.devices for word in some.series.get("gateway", ()) if isinstance(word, str)}
     receivers = {f"gateway:{word}" for word in told - {LOST}}
     return [*(one.device_id for one in devices), *sorted(lines - {""}), *sorted(receivers), "platform"]

@@ -169,28 +169,32 @@ class _Checker:
 
     def call(self, tree: Call) -> str:
         first = tree.arguments[0]
-        if not FUNCTIONS[tree.function].kept:
+        function = FUNCTIONS[tree.function]
+        if not (function.kept or function.asks):
             return self.same(list(tree.arguments), f"in {tree.function}()")
         if not isinstance(first, Name) or first.name in self.params:
-            fix = f"write {FUNCTIONS[tree.function].usage} with one value's name"
+            fix = f"write {function.usage} with one value's name"
             raise ExpressionError(first.column, f"{tree.function}() remembers one value, no expression", fix)
         unit = self.number(first)
+        if function.asks and (first.name in DERIVED or first.name in ATTRIBUTES):
+            fix = "name what devices report, e.g. occupied"
+            raise ExpressionError(first.column, f"neighbours say nothing of {first.name}", fix)
         _check_second(tree)
         if tree.function == "rate":
             return "W" if unit == "Wh" else f"{unit}/h"
-        return {"age": "s", "gap": "s", "changes": NONE}.get(tree.function, unit)
+        return NONE if function.span else {"age": "s", "gap": "s"}.get(tree.function, unit)
 
 
 def _check_second(tree: Call) -> None:
     match tree.function, tree.arguments[1:]:
-        case "changes", (Text(text=text, column=column),):
+        case name, (Text(text=text, column=column),) if FUNCTIONS[name].span:
             try:
                 span = parse_span(text)
             except SpanError as error:
-                raise ExpressionError(column, "changes() needs a span of time", str(error)) from None
+                raise ExpressionError(column, f"{name}() needs a span of time", str(error)) from None
             if not span.fixed or not span.seconds:
                 fix = 'write it in units, e.g. "1h"'
-                raise ExpressionError(column, "changes() needs the same span for every device, not zero", fix)
+                raise ExpressionError(column, f"{name}() needs the same span for every device, not zero", fix)
         case "median_of", (Number(value=count),) if count in range(MEDIAN_MIN, MEDIAN_MAX + 1):
             return
         case _, ():

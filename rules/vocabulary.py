@@ -28,7 +28,9 @@ class Derived:
 
 @dataclass(frozen=True)
 class Function:
-    """A function with the least and the most arguments. `kept` = the engine keeps what was before, for one value."""
+    """A function with the least and the most arguments. `kept` = the engine keeps what was before, for one value;
+    `asks` = it asks the neighbours (rules/neighbours.py) for one value; `span` = its second argument is a time.
+    """
 
     name: str
     least: int
@@ -36,6 +38,13 @@ class Function:
     usage: str
     what: str
     kept: bool = False
+    asks: bool = False
+    span: bool = False
+
+
+def _asking(usage: str, what: str) -> Function:
+    """One that asks the neighbours for a value and a span of time."""
+    return Function(usage.partition("(")[0], 2, 2, usage, what, asks=True, span=True)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ DERIVED = {
         Derived("feed_w", "W", "The power of all phases it measures.", "gemessene Leistung", _CABINET),
         Derived("lamps_w", "W", "What the lamps it feeds should draw now.", "Soll aller Lampen", _CABINET),
         Derived("lamps_full_w", "W", "What they draw at 100 %.", "volle Leistung aller Lampen", _CABINET),
+        Derived("starts", "", "How often the sensor started within 24 hours.", "Neustarts in 24 Stunden", _BAY),
         Derived("hour_h", "h", "Local time of day, 0 to 24.", "Uhrzeit", _ALL),
     )
 }
@@ -89,8 +99,16 @@ FUNCTIONS = {
         Function("rate", 1, 1, "rate(x)", "change per hour since the one before; of Wh that is W", kept=True),
         Function("gap", 1, 1, "gap(x)", "seconds from the x before to this one", kept=True),
         Function("age", 1, 1, "age(x)", "seconds since x last changed", kept=True),
-        Function("changes", 2, 2, 'changes(x, "1h")', "how often x changed within the span", kept=True),
+        Function("changes", 2, 2, 'changes(x, "1h")', "how often x changed within the span", kept=True, span=True),
         Function("median_of", 2, 2, "median_of(x, 3)", "median of the last 2 to 9 known x", kept=True),
+        Function("neighbours", 1, 1, "neighbours(x)", "median of what the neighbours last said of x", asks=True),
+        _asking('turnover(x, "48h")', "how often x of a neighbour changed within the span: the median"),
+        _asking('onsets(x, "60m")', "share of the neighbours whose x became 1 within the span and still is"),
+        _asking('ends(x, "3h")', "share of the neighbours whose x became 0 within the span and still is"),
+        _asking(
+            'surge(x, "60m")', "share of the neighbours by which, just now, more are 1 than at this hour in a week"
+        ),
+        _asking('echoes(x, "5s")', "evidence that x becomes 1 within the span of a neighbour's changes"),
     )
 }
 MEDIAN_MIN, MEDIAN_MAX = 2, 9

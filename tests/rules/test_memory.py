@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rules.memory import LastKnown, Same, Zero, arrays_of
 from rules.rows import Rows
+from rules.starts import JITTER_MS, WITHIN_MS, Starts
 from rules.stays import FIRST_S, LONGEST_S, PERCENTILE, SILENT_MS, STEP, Stays
 from tests.rules.columns import MINUTE_MS, cuts_st, pieces, rows_of
 
@@ -169,3 +170,28 @@ def test_a_device_that_is_forgotten_is_as_new(make: Callable[[], LastKnown | Sam
     memory.forget(np.array([0]))
     left = {name: column.tolist() for name, column in arrays_of(memory).items() if name != "seen_ms"}
     assert repr(left) == repr({name: column.tolist() for name, column in arrays_of(fresh).items() if name != "seen_ms"})
+
+
+uptimes_st = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(9000, 15_000), st.sampled_from([np.nan, 0.0, 60.0, 3600.0, 90_000.0])),
+    max_size=60,
+    unique_by=lambda s: s[:2],
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(samples=uptimes_st, cuts=cuts_st)
+def test_starts_within_a_day_are_counted_also_those_told_later_only(samples: list[Sample], cuts: list[int]) -> None:
+    memory = Starts()
+    memory.grow(DEVICES)
+    found = collected(samples, cuts, lambda rows: memory.take(rows, rows.column("value")))
+    for device, minute, _ in samples:
+        said = past_of(samples, device, minute)
+        started_ms = [at * MINUTE_MS - uptime_s * 1000 for _, at, uptime_s in said]
+        told = [
+            at
+            for place, (_, at, _) in enumerate(said)
+            if place and started_ms[place] > max(started_ms[:place]) + JITTER_MS
+        ]
+        lately = [at for at in told if (minute - at) * MINUTE_MS < WITHIN_MS]
+        assert same(found[device, minute], float(min(len(lately), 16)) if said else np.nan)

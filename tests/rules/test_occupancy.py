@@ -62,6 +62,31 @@ def test_bays_for_somebody_are_counted_apart() -> None:
     assert groups == {"DISABLED": (1, 0), "": (0, 1)}
 
 
+def test_a_bay_that_flaps_is_unknown_until_it_is_calm_again() -> None:
+    told = story(bay(1), bay(2), sites=[MARKT]).hear(say(2, True, 0))
+    told.hear(*(say(1, at % 2 == 1, at) for at in range(10))).settle()
+    assert {(rule, subject) for rule, subject, _ in told.opened()} == {("bay_flapping", "NAU-P00001")}
+    found = state_of(told, told.clock_ms)
+    assert (found.free, found.occupied, found.unknown) == (0, 1, 3)
+    told.hear(*(say(1, False, 60 * hour) for hour in range(1, 20)), say(2, True, 19 * 60)).settle()
+    assert state_of(told, told.clock_ms).free == 1
+
+
+def test_a_sensor_that_has_just_started_is_not_believed_until_its_next_change_or_for_half_an_hour() -> None:
+    def started(number: int, minutes: float, up_min: float, taken: bool) -> Said:
+        values = {"occupied": taken, "uptime_s": up_min * 60}
+        at_ms = T0 + int(minutes * MINUTE_MS)
+        return Said(f"NAU-P{number:05d}", at_ms, values, kind="parking", seq=int(minutes * 2) + 1)
+
+    told = story(bay(1), bay(2), sites=[MARKT]).hear(started(1, 0, 600, False), started(2, 0, 600, False))
+    assert state_of(told, T0 + MINUTE_MS).free == 2
+    told.hear(started(1, 10, 0, False), started(1, 10.5, 0.5, True), started(2, 10.5, 0, False))
+    assert state_of(told, T0 + 12 * MINUTE_MS).unknown == 4
+    told.hear(say(1, False, 15, seq=60))  # the car that never was there is gone
+    assert (state_of(told, T0 + 16 * MINUTE_MS).free, state_of(told, T0 + 16 * MINUTE_MS).unknown) == (1, 3)
+    assert state_of(told, T0 + 42 * MINUTE_MS).free == 2
+
+
 BARRIER = Device(device_id="NAU-Z1", kind="counter", town="naunhof", site="markt", interval_s=300)
 LOT = replace(MARKT, capacity=50)
 

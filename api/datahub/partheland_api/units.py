@@ -79,6 +79,7 @@ _PARKING = {
     "temp_c": Name("temperature_case", "CEL", False),  # the region's `temperature` is that of the air
     "battery_v": Name("battery", "VLT", False),
     "battery_pct": Name("battery_level", "P1", False),
+    "uptime_s": Name("uptime", "SEC", False),
 }
 _COUNTER = {name: Name(name, ONE) for name in ("entries", "exits", "occupied_count")}
 _OTHER = {

@@ -1,0 +1,284 @@
+"""What those beside a device say: the functions of the rule language that ask the neighbours.
+
+Neighbours of a device are the up to sixteen nearest others in service, of the same kind and the same site (lamps: the
+same circuit). Asked is what they had said by the time of the sample, as far as it was known at the end of the
+allowance; so the answer never changes, in whatever order and pieces readings come. A sample that came more than a day
+late gets no answer.
+
+**echoes**: does this bay answer the cars of the bay beside it? Whenever the neighbour changes while this one is free,
+it may become occupied within the span, too. If both see their own cars only, that is chance: a free bay gets a car
+every quarter of an hour at the very busiest, 0.011 in ±5 s; with 2 % of cars that arrive side by side (two cars of one
+family, somebody who parks again) at most P_CHANCE = 0.03. A sensor that feels the neighbour's car answers in
+P_ECHO = 0.4 of the changes and more, with one message in four lost. Each answer is worth ln(P_ECHO / P_CHANCE) = 2.59,
+each change without one ln((1 − P_ECHO) / (1 − P_CHANCE)) = −0.48; the sum since the best beginning is Page's cumulative
+sum (Page 1954). Under chance it reaches h less often than once in e^h changes of the neighbour (Lorden 1971). For
+h = 14 tests/rules/test_neighbours.py works out: once in 8.7 million, at 48 changes a day and four neighbours once in
+124 years on a bay of the busiest car park, and hardly ever where nobody parks side by side. Who feels parked cars only,
+not those that leave, answers arrivals; so a second sum looks at those alone, which at most doubles the rate. Of two
+bays the disturbed one is that which answers the other more; for the other, and while that is open, nobody knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from math import log
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rules.fleet import NONE, Fleet
+from rules.rows import ALLOWANCE_MS, Rows
+from rules.topology import circuit_subject, site_subject
+from rules.word_log import WordLog
+
+Numbers = NDArray[np.float64]
+Places = NDArray[np.int64]
+Call = tuple[str, str, float]
+
+NEIGHBOURS_MAX = 16
+LEAST = 3
+"""Fewer neighbours prove nothing."""
+BESIDE = 32
+"""The nearest are sought among so many before and behind, along the longer side of the site."""
+ADJACENT = 4
+DAY_MS = 24 * 3_600_000
+LATE_MS = DAY_MS
+AGAIN_MS = 48 * 3_600_000
+"""Judging anew goes back to the state before last: a day, with room (rules/late.py)."""
+FRESH_INTERVALS = 2.5
+SURGE_LEAST, WEEK_DAYS = 0.2, 7
+ECHO_CHANGES, ECHO_MS = 64, 14 * DAY_MS
+"""The neighbour's newest changes that are looked at, none older than a fortnight."""
+P_CHANCE, P_ECHO = 0.03, 0.4
+ANSWER, NO_ANSWER = log(P_ECHO / P_CHANCE), log((1 - P_ECHO) / (1 - P_CHANCE))
+LEAD = 1.5
+"""So much more must a bay answer its neighbour than the neighbour answers it, to be called the disturbed one."""
+METRES_PER_DEGREE = 111_320.0
+
+
+class Neighbours:
+    """`beside` i8[n, 16] the neighbours of each device, the nearest first, -1 = no more."""
+
+    def __init__(self, calls: Iterable[Call]) -> None:
+        keep_ms: dict[tuple[bool, str], int] = {}
+        for function, name, span_s in calls:
+            key = (function != "neighbours", name)
+            span_ms = {"echoes": ECHO_MS, "surge": WEEK_DAYS * DAY_MS}.get(function, int(span_s * 1000))
+            keep_ms[key] = max(keep_ms.get(key, 0), LATE_MS + AGAIN_MS + span_ms)
+        self.logs = {key: WordLog(key[0], span_ms) for key, span_ms in keep_ms.items()}
+
+    def refresh(self, fleet: Fleet) -> None:
+        """Take in an inventory."""
+        self.fleet = fleet
+        self.beside = neighbours_of(fleet)
+        for words in self.logs.values():
+            words.grow(len(fleet), fleet.interval_ms)
+
+    def listen(self, rows: Rows) -> None:
+        """Take in rows that have become known since the last ones, of whatever devices, late ones too."""
+        for (_, name), words in self.logs.items():
+            if name in rows.values:
+                words.take(rows, rows.column(name))
+
+    def forget(self, devices: Places) -> None:
+        """As if these devices had never said anything."""
+        for words in self.logs.values():
+            words.forget(devices)
+
+    def ask(self, rows: Rows, function: str, name: str, span_s: float) -> Numbers:
+        """f8[k]: one of the functions for each row; NaN = nobody knows."""
+        found = np.full(len(rows), np.nan)
+        row = np.flatnonzero(rows.own_known_ms - rows.t_ms <= LATE_MS)
+        words = self.logs[function != "neighbours", name]
+        if len(row) and len(words.device):
+            found[row] = FUNCTIONS[function](self, words, rows.device[row], rows.t_ms[row], int(span_s * 1000))
+        return found
+
+    def last_words(self, words: WordLog, device: Places, t_ms: Places) -> tuple[Places, Places, NDArray[np.bool_]]:
+        """(i8[k, 16], i8[k, 16], bool[k, 16]): the neighbours, the place of the last word of each, if there is one."""
+        beside = self.beside[device]
+        other = np.where(beside == NONE, 0, beside)
+        behind = words.known_by(other, (t_ms + ALLOWANCE_MS)[:, None])
+        return other, behind - 1, (beside != NONE) & (behind > words.begin(other))
+
+    def _full(self, words: WordLog, device: Places, t_ms: Places) -> Numbers:
+        """f8[k]: the share of the neighbours that are 1."""
+        _, last, there = self.last_words(words, device, t_ms)
+        return _share(there, words.value[np.where(there, last, 0)] == 1)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that was said, as columns, for snapshots."""
+        return {
+            f"{int(changes)}.{name}.{column}": values
+            for (changes, name), words in self.logs.items()
+            for column, values in words.state().items()
+        }
+
+    def restore(self, columns: dict[str, NDArray[Any]]) -> None:
+        """Become what `state` gave; a value that nobody asked for then begins without a past."""
+        for (changes, name), words in self.logs.items():
+            prefix = f"{int(changes)}.{name}."
+            words.restore({key.removeprefix(prefix): one for key, one in columns.items() if key.startswith(prefix)})
+
+
+def neighbours_of(fleet: Fleet) -> NDArray[np.int64]:
+    """i8[n, 16]: the nearest others in service of each device's kind and place, -1 = no more.
+
+    By position; where one of a place has none, in the order of their ids.
+    """
+    found = np.full((len(fleet), NEIGHBOURS_MAX), NONE, dtype=np.int64)
+    groups: dict[tuple[str, str], list[int]] = {}
+    for number in np.flatnonzero(fleet.live).tolist():
+        device = fleet.devices[number]
+        place = circuit_subject(device) if device.kind == "lamp" else site_subject(device)
+        if place:
+            groups.setdefault((device.kind, place), []).append(number)
+    for members in groups.values():
+        if len(members) > 1:
+            members.sort(key=lambda number: fleet.devices[number].device_id)
+            found[members] = _nearest(np.array(members), _positions(fleet, members))
+    return found
+
+
+def _positions(fleet: Fleet, members: list[int]) -> Numbers:
+    """f8[m, 2] in metres."""
+    places = [(fleet.devices[number].lat, fleet.devices[number].lon) for number in members]
+    if any(lat is None or lon is None for lat, lon in places):
+        return np.stack([np.arange(len(members), dtype=np.float64), np.zeros(len(members))], axis=1)
+    degrees = np.array(places, dtype=np.float64)
+    metres: Numbers = (degrees - degrees[0]) * METRES_PER_DEGREE * np.array([1.0, np.cos(np.deg2rad(degrees[0, 0]))])
+    return metres
+
+
+def _nearest(members: Places, metres: Numbers) -> NDArray[np.int64]:
+    """i8[m, 16]: for each member the nearest others."""
+    side = int(np.ptp(metres, axis=0).argmax())
+    order = np.lexsort((np.arange(len(members)), metres[:, side]))
+    steps = np.concatenate([np.arange(-BESIDE, 0), np.arange(1, BESIDE + 1)])
+    place = np.arange(len(members))[:, None] + steps
+    there = (place >= 0) & (place < len(members))
+    other = order[np.clip(place, 0, len(members) - 1)]
+    away = np.where(there, np.linalg.norm(metres[other] - metres[order][:, None], axis=2), np.inf)
+    # Of two that are equally far the one with the lesser id, so that nothing is left to chance.
+    chosen = np.lexsort((other, np.round(away, 3)), axis=1)[:, :NEIGHBOURS_MAX]
+    row = np.arange(len(members))[:, None]
+    found = np.full((len(members), NEIGHBOURS_MAX), NONE, dtype=np.int64)
+    found[order] = np.where(there[row, chosen], members[other[row, chosen]], NONE)
+    return found
+
+
+def _neighbours(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    """The median of what they last said, no longer ago than 2.5 of their intervals."""
+    other, last, there = self.last_words(words, device, t_ms)
+    last = np.where(there, last, 0)
+    there &= t_ms[:, None] - words.t_ms[last] <= FRESH_INTERVALS * self.fleet.interval_ms[other]
+    return _median(np.where(there, words.value[last], np.nan))
+
+
+def _turnover(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    """The median of how often each changed within the span."""
+    other, last, there = self.last_words(words, device, t_ms)
+    begin = np.minimum(words.said_by(other, (t_ms - span_ms)[:, None]), last + 1)
+    return _median(np.where(there, words.sure_between(begin, last + 1).astype(np.float64), np.nan))
+
+
+def _onsets(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    """The share of them that became 1 within the span and still are."""
+    return _became(self, words, 1.0, device, t_ms, span_ms)
+
+
+def _ends(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    """The share of them that became 0 within the span and still are."""
+    return _became(self, words, 0.0, device, t_ms, span_ms)
+
+
+def _became(self: Neighbours, words: WordLog, state: float, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    _, last, there = self.last_words(words, device, t_ms)
+    last = np.where(there, last, 0)
+    became = words.is_sure[last] & (words.value[last] == state) & (words.t_ms[last] > t_ms[:, None] - span_ms)
+    return _share(there, became)
+
+
+def _surge(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    """How many more of them are 1 than ever at this time of day in the week before, as a share; 0 where fewer than a
+    fifth became 1 within the span, NaN without that week.
+    """
+    found = _onsets(self, words, device, t_ms, span_ms)
+    some = np.flatnonzero(found >= SURGE_LEAST)
+    usual = [self._full(words, device[some], t_ms[some] - back * DAY_MS) for back in range(1, WEEK_DAYS + 1)]
+    more = self._full(words, device[some], t_ms[some]) - np.max(usual, axis=0)
+    found = np.where(np.isnan(found), np.nan, 0.0)
+    found[some] = np.maximum(more, 0.0)
+    return found
+
+
+def _share(there: NDArray[np.bool_], chosen: NDArray[np.bool_]) -> Numbers:
+    """f8[k]: how many of those who are there are chosen; NaN where too few are there."""
+    known = there.sum(axis=1)
+    found: Numbers = np.where(known >= LEAST, (there & chosen).sum(axis=1) / np.maximum(known, 1), np.nan)
+    return found
+
+
+def _median(values: Numbers) -> Numbers:
+    """f8[k] over the known ones of each row; NaN where there are too few."""
+    values.sort(axis=1)  # what is not known goes to the end
+    known = np.sum(~np.isnan(values), axis=1)
+    row = np.arange(len(values))
+    middle = (values[row, np.maximum(known - 1, 0) // 2] + values[row, known // 2 % NEIGHBOURS_MAX]) / 2
+    found: Numbers = np.where(known >= LEAST, middle, np.nan)
+    return found
+
+
+def _echoes(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
+    """The evidence, as told above; it is asked for when the device itself becomes 1, and unknown at other times."""
+    found = np.full(len(device), np.nan)
+    own = words.said_by(device, t_ms) - 1
+    onset = (own >= words.begin(device)) & (words.t_ms[own] == t_ms) & (words.value[own] == 1)
+    chosen = np.flatnonzero(onset)
+    if not len(chosen):
+        return found
+    device, t_ms = device[chosen], t_ms[chosen]
+    beside = self.beside[device, :ADJACENT]
+    other = np.where(beside == NONE, 0, beside).ravel()
+    mine = np.repeat(device, ADJACENT)
+    until_ms = np.repeat(t_ms, ADJACENT)
+    evidence = _evidence(words, mine, other, until_ms, span_ms)
+    is_mine = evidence - _evidence(words, other, mine, until_ms, span_ms) >= LEAD
+    evidence = np.where(beside == NONE, 0.0, evidence.reshape(beside.shape))
+    best = np.argmax(evidence, axis=1)[:, None]
+    decided = np.take_along_axis(is_mine.reshape(beside.shape), best, axis=1)
+    found[chosen] = np.where(decided, np.take_along_axis(evidence, best, axis=1), np.nan)[:, 0]
+    return found
+
+
+def _evidence(words: WordLog, mine: Places, other: Places, until_ms: Places, span_ms: int) -> Numbers:
+    """f8[p]: the cumulative sum that `mine` answers the newest changes of `other`."""
+    known_ms = until_ms + ALLOWANCE_MS
+    behind = np.minimum(words.known_by(other, known_ms), words.said_by(other, until_ms - span_ms))
+    place = behind[:, None] - 1 - np.arange(ECHO_CHANGES)
+    there = place >= words.begin(other)[:, None]
+    place = np.maximum(place, 0)
+    changed_ms = words.t_ms[place]
+    there &= changed_ms > (until_ms - ECHO_MS)[:, None]
+    before = words.said_by(mine[:, None], changed_ms - span_ms - 1) - 1
+    was_free = (before >= words.begin(mine)[:, None]) & (words.value[before] == 0)
+    after = np.minimum(before + 1, len(words.device) - 1)
+    answers = (before + 1 < words.known_by(mine, known_ms)[:, None]) & (words.t_ms[after] <= changed_ms + span_ms)
+    worth = np.where(answers & (words.value[after] == 1), ANSWER, NO_ANSWER)
+    worth = np.where(there & words.is_sure[place] & was_free, worth, 0.0)
+    arrivals = np.where(words.value[place] == 1, worth, 0.0)
+    sums = np.maximum(np.cumsum(worth, axis=1).max(axis=1), np.cumsum(arrivals, axis=1).max(axis=1))
+    found: Numbers = np.maximum(sums, 0.0)
+    return found
+
+
+Function = Callable[[Neighbours, WordLog, Places, Places, int], Numbers]
+FUNCTIONS: dict[str, Function] = {
+    "neighbours": _neighbours,
+    "turnover": _turnover,
+    "onsets": _onsets,
+    "ends": _ends,
+    "surge": _surge,
+    "echoes": _echoes,
+}
