@@ -15,6 +15,7 @@ from firmware_sim.physics.played import Batch
 from firmware_sim.physics.radio import BURST_LOSS, channel, single_arrivals
 from firmware_sim.physics.receivers import place_receivers
 from firmware_sim.physics.region import METRES_PER_DEGREE, Region
+from firmware_sim.physics.restarts import Restarts, draw_restarts
 from firmware_sim.physics.sensed import draw_bay_faults, reported_changes
 from firmware_sim.physics.stays import DEMANDS, Changes, draw_changes
 from firmware_sim.physics.warmth import weather
@@ -106,8 +107,9 @@ def bay_batch(
         if event.name == "snow":
             site = int(bays.site[event.rows[0]])
             event.subject = f"site:{bays.town(site).town}/{bays.site_id(site)}"
-    told = reported_changes(plan, true, [*faults, *events], bays.site, rng)
-    bay, t_ms, occupied, beat = _messages(plan, told, len(bays), rng)
+    restarts = draw_restarts(plan, len(bays), [*faults, *events], rng)
+    told = reported_changes(plan, true, [*faults, *events], restarts, rng)
+    bay, t_ms, occupied, beat = _messages(plan, told, restarts, len(bays), rng)
     battery = _battery_pct(plan, bay, t_ms, faults, len(bays), rng)
     alive = _alive(bay, t_ms, faults)
     slot = np.minimum((t_ms - plan.start_ms) // plan.interval_ms, plan.slots - 1)
@@ -121,6 +123,7 @@ def bay_batch(
     values: dict[str, Floats] = {
         "occupied": occupied.astype(np.float32)[at],
         "temp_c": temp_c[at],
+        "uptime_s": np.where(beat, restarts.uptime_s(bay, t_ms), np.nan).astype(np.float32)[at],
         "battery_pct": np.where(beat, battery, np.nan).astype(np.float32)[at],
         "gateways": sent.gateways[at],
     }
@@ -128,12 +131,15 @@ def bay_batch(
     return Batch(bay[at] + first_device, t_ms[at], sent.received_ms[at], values, texts), faults, events
 
 
-def _messages(plan: Plan, told: Changes, bays: int, rng: np.random.Generator) -> tuple[Numbers, Instants, Flags, Flags]:
-    """bay, instant, state, and whether it is a heartbeat."""
+def _messages(
+    plan: Plan, told: Changes, restarts: Restarts, bays: int, rng: np.random.Generator
+) -> tuple[Numbers, Instants, Flags, Flags]:
+    """bay, instant, state, and whether it is a heartbeat or the message of a start."""
     beats = (plan.end_ms - plan.start_ms) // HEARTBEAT_MS
     offsets = plan.start_ms + rng.integers(0, HEARTBEAT_MS, (bays, 1))
     beat_ms = (offsets + np.arange(beats) * HEARTBEAT_MS + rng.integers(0, 3000, (bays, beats))).ravel()
     beat_bay = np.repeat(np.arange(bays), beats)
+    beat_bay, beat_ms = np.concatenate([beat_bay, restarts.bay]), np.concatenate([beat_ms, restarts.t_ms])
     within = (told.t_ms >= plan.start_ms) & (told.t_ms < plan.end_ms)
     bay = np.concatenate([told.bay[within], beat_bay])
     t_ms = np.concatenate([told.t_ms[within], beat_ms])

@@ -4,48 +4,78 @@ from __future__ import annotations
 
 import numpy as np
 
+from firmware_sim.physics.coupling import FELT_SHARE, WAYS, coupled
 from firmware_sim.physics.faults import Fault, Sort, draw_times
-from firmware_sim.physics.plan import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, USUAL_BAYS, Doubles, Numbers, Plan
+from firmware_sim.physics.plan import (
+    BAY_FAULTS,
+    DAY_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    SECOND_MS,
+    USUAL_BAYS,
+    Doubles,
+    Numbers,
+    Plan,
+)
+from firmware_sim.physics.restarts import KEEPS_RESTARTING_PER_DAY, RESTARTS_PER_DAY, Restarts, with_ghosts
 from firmware_sim.physics.stays import Changes, sorted_changes
 
 SORTS = {
     "bay_stuck": Sort(9.0),
     "bay_flapping": Sort(0.2, lasts_h=(6, 96)),
-    "battery_low": Sort(6.0),
+    "bay_neighbour": Sort(20.0, FELT_SHARE, WAYS),
+    "bay_reboot": Sort(1.0, KEEPS_RESTARTING_PER_DAY),
+    "battery_low": Sort(6.0, (3.0, 12.0)),
     "silent": Sort(1.0),
 }
 SNOW_C = 0.5
 SNOWED_SHARE = 0.75
-INTERFERED_SHARE = 0.04
-RESTARTS_PER_DAY = 0.01
 
 
 def draw_bay_faults(
     plan: Plan, site: Numbers, ids: list[str], true: Changes, outdoor_c: Doubles, rng: np.random.Generator
 ) -> tuple[list[Fault], list[Fault]]:
-    """Faults on distinct bays; and snow, interference and restarts, which are none."""
+    """Faults on distinct bays; and snow and single restarts, which are none."""
     bays = rng.permutation(len(site)).tolist()
-    wanted = {name: plan.count(name) for name in ("bay_stuck", "bay_flapping")}
+    wanted = {name: plan.count(name) for name in BAY_FAULTS}
     wanted["battery_low"] = round(plan.counts.get("battery_low", 0) * len(site) / USUAL_BAYS / 2)
     wanted["silent"] = round(plan.counts.get("silent", 0) * len(site) / USUAL_BAYS / 4)
-    faults = []
+    faults: list[Fault] = []
     for name, count in wanted.items():
         for _ in range(min(count, len(bays) // 2)):
-            bay = bays.pop()
-            start_ms, end_ms = draw_times(SORTS[name], plan, rng)
-            seen_ms = true.next_ms(bay, start_ms) if name == "bay_stuck" else start_ms
-            size = float(rng.uniform(3, 12))
-            faults.append(Fault(name, ids[bay], np.array([bay]), start_ms, end_ms, size, observable_ms=seen_ms))
+            rows = _pair(bays, site) if name == "bay_neighbour" else [bays.pop()]
+            if rows:
+                faults.append(_fault(name, rows, ids, plan, true, rng))
     if not plan.events:
         return faults, []
     events = _snow(plan, site, outdoor_c, rng)
-    pairs = [bay for bay in bays if bay + 1 < len(site) and site[bay] == site[bay + 1]]
-    for bay in pairs[: round(len(site) * INTERFERED_SHARE)]:
-        events.append(Fault("interference", ids[bay], np.array([bay]), plan.start_ms, plan.end_ms))
     for bay in rng.choice(len(site), rng.poisson(RESTARTS_PER_DAY * len(site) * plan.days)).tolist():
         start_ms = plan.start_ms + int(rng.uniform(0, plan.days) * DAY_MS)
         events.append(Fault("bay_restart", ids[bay], np.array([bay]), start_ms, start_ms + 10 * MINUTE_MS))
     return faults, events
+
+
+def _pair(bays: list[int], site: Numbers) -> list[int]:
+    """The next bay without a fault whose neighbour has none either, and that; they are taken off the list."""
+    free = set(bays)
+    for bay in reversed(bays):
+        for beside in (bay + 1, bay - 1):
+            if beside in free and site[beside] == site[bay]:
+                bays.remove(bay)
+                bays.remove(beside)
+                return [bay, beside]
+    return []
+
+
+def _fault(name: str, rows: list[int], ids: list[str], plan: Plan, true: Changes, rng: np.random.Generator) -> Fault:
+    sort = SORTS[name]
+    start_ms, end_ms = draw_times(sort, plan, rng)
+    low, high = sort.sizes
+    size = float(np.exp(rng.uniform(np.log(low), np.log(high)))) if low else 0.0
+    seen_ms = true.next_ms(rows[0], start_ms) if name == "bay_stuck" else start_ms
+    fault = Fault(name, ids[rows[0]], np.array(rows), start_ms, end_ms, size, observable_ms=seen_ms)
+    fault.variant = str(rng.choice(sort.variants))
+    return fault
 
 
 def _snow(plan: Plan, site: Numbers, outdoor_c: Doubles, rng: np.random.Generator) -> list[Fault]:
@@ -64,21 +94,21 @@ def _snow(plan: Plan, site: Numbers, outdoor_c: Doubles, rng: np.random.Generato
 
 
 def reported_changes(
-    plan: Plan, true: Changes, happenings: list[Fault], site: Numbers, rng: np.random.Generator
+    plan: Plan, true: Changes, happenings: list[Fault], restarts: Restarts, rng: np.random.Generator
 ) -> Changes:
     """The changes the sensors report; those of a second or less apart are seen all the same."""
     told = true
+    for event in happenings:
+        if event.name == "bay_neighbour":
+            told = coupled(plan, told, true, event, rng)
+    told = with_ghosts(told, restarts, rng)
     for event in happenings:
         if event.name == "snow":
             rows = event.rows[rng.random(len(event.rows)) < SNOWED_SHARE]
             for row in rows.tolist():
                 told = _held(told, true, row, event.start_ms + int(rng.uniform(0, 50) * MINUTE_MS), event.end_ms, True)
-        elif event.name == "interference":
-            told = _shining_through(told, int(event.rows[0]), rng)
         elif event.name == "bay_flapping":
             told = _flapping(plan, told, event, rng)
-        elif event.name == "bay_restart":
-            told = _restarted(told, int(event.rows[0]), event.start_ms, rng)
     for event in happenings:
         if event.name == "bay_stuck":
             told = _held(told, true, int(event.rows[0]), event.start_ms, event.end_ms, None)
@@ -117,25 +147,6 @@ def _flapping(plan: Plan, told: Changes, fault: Fault, rng: np.random.Generator)
         states += [bool(number % 2) == true for number in range(flips)]
         now_ms = int(spell[-1]) + int(rng.uniform(0.5, 3) * HOUR_MS)
     return _with(told, row, times, states)
-
-
-def _shining_through(told: Changes, row: int, rng: np.random.Generator) -> Changes:
-    """A free bay takes the car that manoeuvres next to it for its own, for a minute."""
-    moves = told.t_ms[told.bay == row + 1]
-    begin = moves + rng.integers(0, 5 * SECOND_MS, len(moves))
-    end = begin + rng.integers(20 * SECOND_MS, 90 * SECOND_MS, len(moves))
-    bay = np.full(len(moves), row)
-    free = ~told.at(bay, begin) & ~told.at(bay, end)
-    free &= np.diff(begin, prepend=0) > 3 * MINUTE_MS
-    times = [*begin[free].tolist(), *end[free].tolist()]
-    return _with(told, row, times, [True] * int(free.sum()) + [False] * int(free.sum()))
-
-
-def _restarted(told: Changes, row: int, start_ms: int, rng: np.random.Generator) -> Changes:
-    """After a restart an empty bay is taken for occupied until the sensor has found its zero."""
-    end_ms = start_ms + int(rng.uniform(2, 10) * MINUTE_MS)
-    free = ~told.at(np.array([row, row]), np.array([start_ms, end_ms]))
-    return _with(told, row, [start_ms, end_ms], [True, False]) if free.all() else told
 
 
 def _with(told: Changes, row: int, times: list[int], states: list[bool]) -> Changes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_sim.physics.plan import DAY_MS, HOUR_MS, Doubles, Flags, Instants, Numbers, Plan
+from firmware_sim.physics.plan import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, Doubles, Flags, Instants, Numbers, Plan
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ DEMANDS = (
     Demand("lake", 9, 17, 0.25, 2.5, 2.6, 0.5),
 )
 NIGHT_PER_HOUR = 0.012
+IN_COMPANY_SHARE = 0.04
 LONG_STAY_SHARE = 0.004
 LONG_STAY_H = (18.0, 23.0)
 KEY_MS = 1 << 42
@@ -43,9 +44,13 @@ class Changes:
     t_ms: Instants
     occupied: Flags
 
+    def place(self, bay: Numbers, t_ms: Instants) -> Numbers:
+        """The place of the last change up to these instants, in the line of all bays; -1 = none."""
+        return np.searchsorted(_keys(self.bay, self.t_ms), _keys(bay, t_ms), side="right") - 1
+
     def at(self, bay: Numbers, t_ms: Instants) -> Flags:
         """The state of these bays at these instants; free before the first change."""
-        at = np.searchsorted(_keys(self.bay, self.t_ms), _keys(bay, t_ms), side="right") - 1
+        at = self.place(bay, t_ms)
         known = (at >= 0) & (self.bay[at] == bay)
         return np.asarray(known & self.occupied[at], np.bool_)
 
@@ -87,8 +92,29 @@ def draw_changes(plan: Plan, demand_of_bay: Numbers, rng: np.random.Generator) -
             times += [arrive_ms.astype(np.int64), now_ms.astype(np.int64)]
             states += [np.ones(len(mine), np.bool_), np.zeros(len(mine), np.bool_)]
     changes = sorted_changes(np.concatenate(bays), np.concatenate(times), np.concatenate(states))
+    changes = _in_company(changes, demand_of_bay, rng)
     played = changes.t_ms < plan.end_ms
     return Changes(changes.bay[played], changes.t_ms[played], changes.occupied[played])
+
+
+def _in_company(changes: Changes, demand_of_bay: Numbers, rng: np.random.Generator) -> Changes:
+    """Two cars that belong together take bays side by side, seconds apart, where the next one is free for so long."""
+    arrival = np.flatnonzero(changes.occupied[:-1] & (rng.random(len(changes.bay) - 1) < IN_COMPANY_SHARE))
+    beside = changes.bay[arrival] + 1
+    arrival = arrival[(beside < len(demand_of_bay))]
+    beside = changes.bay[arrival] + 1
+    apart_ms = rng.integers(-20 * SECOND_MS, 20 * SECOND_MS, (2, len(arrival)))
+    begin, end = changes.t_ms[arrival] + apart_ms[0], changes.t_ms[arrival + 1] + apart_ms[1]
+    fits = (changes.bay[arrival + 1] == changes.bay[arrival]) & (begin < end)
+    fits &= demand_of_bay[beside] == demand_of_bay[changes.bay[arrival]]
+    fits &= ~changes.at(beside, begin) & (changes.place(beside, begin) == changes.place(beside, end + 5 * MINUTE_MS))
+    bay, times = np.tile(beside[fits], 2), np.concatenate([begin[fits], end[fits]])
+    on = np.repeat([True, False], int(fits.sum()))
+    return sorted_changes(
+        np.concatenate([changes.bay, bay]),
+        np.concatenate([changes.t_ms, times]),
+        np.concatenate([changes.occupied, on]),
+    )
 
 
 def _expected_arrivals(plan: Plan, demand: Demand) -> tuple[Doubles, Doubles]:

@@ -27,7 +27,7 @@ class Sizes:
 
     lamps: int = 2_000
     days: float = 30.0
-    bays: int = 160
+    bays: int = 320
     buttons: int = 60
     parking_days: float = 60.0
 
