@@ -48,6 +48,8 @@ AGAIN_MS = 48 * 3_600_000
 """Judging anew goes back to the state before last: a day, with room (rules/late.py)."""
 FRESH_INTERVALS = 2.5
 SURGE_LEAST, WEEK_DAYS = 0.2, 7
+SURGE_SHIFT_MS = 45 * 60_000
+"""What fills every morning may fill so much earlier one morning."""
 ECHO_CHANGES, ECHO_MS = 64, 14 * DAY_MS
 """The neighbour's newest changes that are looked at, none older than a fortnight."""
 P_CHANCE, P_ECHO = 0.03, 0.4
@@ -201,15 +203,20 @@ def _became(self: Neighbours, words: WordLog, state: float, device: Places, t_ms
 
 
 def _surge(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
-    """How many more of them are 1 than ever at this time of day in the week before, as a share; 0 where fewer than a
-    fifth became 1 within the span, NaN without that week.
+    """How many more of them are 1 than at this time of day, or 45 min later, on all days but one of the week before, as
+    a share (that one may have been a fair, or the last snow).
+
+    0 where fewer than a fifth became 1 within the span, NaN without that week.
     """
     found = _onsets(self, words, device, t_ms, span_ms)
     some = np.flatnonzero(found >= SURGE_LEAST)
-    usual = [self._full(words, device[some], t_ms[some] - back * DAY_MS) for back in range(1, WEEK_DAYS + 1)]
-    more = self._full(words, device[some], t_ms[some]) - np.max(usual, axis=0)
+    whom, now_ms = device[some], t_ms[some]
+    days_ms = [now_ms - back * DAY_MS for back in range(1, WEEK_DAYS + 1)]
+    then = [self._full(words, whom, day_ms) for day_ms in days_ms]
+    later = [self._full(words, whom, day_ms + SURGE_SHIFT_MS) for day_ms in days_ms]
+    usual = np.sort(np.maximum(then, later), axis=0)[-2]
     found = np.where(np.isnan(found), np.nan, 0.0)
-    found[some] = np.maximum(more, 0.0)
+    found[some] = np.maximum(self._full(words, whom, now_ms) - usual, 0.0)
     return found
 
 

@@ -12,6 +12,7 @@ look at it. The story, in reading order:
     lamps      what they draw, feel and report; `mains` the voltage, `warmth` the temperature
     solar      the stations that live on a battery
     radio      what of it arrives, through which gateway, and when
-    bays, stays, buttons   the smaller part: parking and SOS
+    bays, stays, buttons   the smaller part: parking and SOS; `sensed` is what bay sensors make of the cars, `coupling`,
+               `restarts` and `snow` what goes wrong with that
     play       all of it; `played` the columns that come out, `files` the same as CSV
 """

@@ -103,10 +103,10 @@ def bay_batch(
     outdoor_c, _ = weather(plan)
     true = draw_changes(plan, bays.site_demand[bays.site], rng)
     faults, events = draw_bay_faults(plan, bays.site, bays.ids, true, outdoor_c, rng)
-    for event in events:
-        if event.name == "snow":
-            site = int(bays.site[event.rows[0]])
-            event.subject = f"site:{bays.town(site).town}/{bays.site_id(site)}"
+    for fault in faults:
+        if fault.name == "bay_snow":
+            site = int(bays.site[fault.rows[0]])
+            fault.subject = f"site:{bays.town(site).town}/{bays.site_id(site)}"
     restarts = draw_restarts(plan, len(bays), [*faults, *events], rng)
     told = reported_changes(plan, true, [*faults, *events], restarts, rng)
     bay, t_ms, occupied, beat = _messages(plan, told, restarts, len(bays), rng)

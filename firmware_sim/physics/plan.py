@@ -31,7 +31,7 @@ LINE_FAULTS = ("circuit_down", "phase_down")
 CABINET_FAULTS = ("neutral_break", "rcd_open", "door_open", "off_schedule")
 STREET_FAULTS = ("feed_dead", "unexpected_load")
 """Of cabinets that switch whole streets without controllers; the second of the others as well."""
-BAY_FAULTS = ("bay_stuck", "bay_flapping", "bay_neighbour", "bay_reboot")
+BAY_FAULTS = ("bay_stuck", "bay_flapping", "bay_neighbour", "bay_reboot", "bay_snow")
 FAULTS = (
     *LAMP_FAULTS,
     *LINE_FAULTS,

@@ -18,6 +18,7 @@ from firmware_sim.physics.plan import (
     Plan,
 )
 from firmware_sim.physics.restarts import KEEPS_RESTARTING_PER_DAY, RESTARTS_PER_DAY, Restarts, with_ghosts
+from firmware_sim.physics.snow import draw_snow, snowed_in
 from firmware_sim.physics.stays import Changes, sorted_changes
 
 SORTS = {
@@ -28,16 +29,14 @@ SORTS = {
     "battery_low": Sort(6.0, (3.0, 12.0)),
     "silent": Sort(1.0),
 }
-SNOW_C = 0.5
-SNOWED_SHARE = 0.75
 
 
 def draw_bay_faults(
     plan: Plan, site: Numbers, ids: list[str], true: Changes, outdoor_c: Doubles, rng: np.random.Generator
 ) -> tuple[list[Fault], list[Fault]]:
-    """Faults on distinct bays; and snow and single restarts, which are none."""
+    """Faults on distinct bays and snow on car parks; and single restarts, which are none."""
     bays = rng.permutation(len(site)).tolist()
-    wanted = {name: plan.count(name) for name in BAY_FAULTS}
+    wanted = {name: plan.count(name) for name in BAY_FAULTS if name in SORTS}
     wanted["battery_low"] = round(plan.counts.get("battery_low", 0) * len(site) / USUAL_BAYS / 2)
     wanted["silent"] = round(plan.counts.get("silent", 0) * len(site) / USUAL_BAYS / 4)
     faults: list[Fault] = []
@@ -46,9 +45,10 @@ def draw_bay_faults(
             rows = _pair(bays, site) if name == "bay_neighbour" else [bays.pop()]
             if rows:
                 faults.append(_fault(name, rows, ids, plan, true, rng))
+    faults += draw_snow(plan, site, outdoor_c, rng)
     if not plan.events:
         return faults, []
-    events = _snow(plan, site, outdoor_c, rng)
+    events = []
     for bay in rng.choice(len(site), rng.poisson(RESTARTS_PER_DAY * len(site) * plan.days)).tolist():
         start_ms = plan.start_ms + int(rng.uniform(0, plan.days) * DAY_MS)
         events.append(Fault("bay_restart", ids[bay], np.array([bay]), start_ms, start_ms + 10 * MINUTE_MS))
@@ -78,21 +78,6 @@ def _fault(name: str, rows: list[int], ids: list[str], plan: Plan, true: Changes
     return fault
 
 
-def _snow(plan: Plan, site: Numbers, outdoor_c: Doubles, rng: np.random.Generator) -> list[Fault]:
-    """On one of the first freezing mornings, on half of the car parks."""
-    times = plan.start_ms + np.arange(plan.slots) * plan.interval_ms
-    freezing = times[(outdoor_c < SNOW_C) & (times % DAY_MS // HOUR_MS == 4) & (times < plan.end_ms - 2 * DAY_MS)]
-    if not len(freezing) or not len(site):
-        return []
-    start_ms = int(rng.choice(freezing))
-    snowed = [
-        np.flatnonzero(site == number)
-        for number in rng.permutation(int(site.max()) + 1)[: (int(site.max()) + 2) // 2].tolist()
-    ]
-    end_ms = start_ms + int(rng.uniform(8, 18) * HOUR_MS)
-    return [Fault("snow", f"site-{int(site[rows[0]])}", rows, start_ms, end_ms) for rows in snowed]
-
-
 def reported_changes(
     plan: Plan, true: Changes, happenings: list[Fault], restarts: Restarts, rng: np.random.Generator
 ) -> Changes:
@@ -102,12 +87,9 @@ def reported_changes(
         if event.name == "bay_neighbour":
             told = coupled(plan, told, true, event, rng)
     told = with_ghosts(told, restarts, rng)
+    told = snowed_in(told, true, [event for event in happenings if event.name == "bay_snow"], rng)
     for event in happenings:
-        if event.name == "snow":
-            rows = event.rows[rng.random(len(event.rows)) < SNOWED_SHARE]
-            for row in rows.tolist():
-                told = _held(told, true, row, event.start_ms + int(rng.uniform(0, 50) * MINUTE_MS), event.end_ms, True)
-        elif event.name == "bay_flapping":
+        if event.name == "bay_flapping":
             told = _flapping(plan, told, event, rng)
     for event in happenings:
         if event.name == "bay_stuck":
