@@ -101,8 +101,8 @@ class Neighbours:
         """(i8[k, 16], i8[k, 16], bool[k, 16]): the neighbours, the place of the last word of each, if there is one."""
         beside = self.beside[device]
         other = np.where(beside == NONE, 0, beside)
-        behind = words.known_by(other, (t_ms + ALLOWANCE_MS)[:, None])
-        return other, behind - 1, (beside != NONE) & (behind > words.begin(other))
+        last = words.known_by(other, (t_ms + ALLOWANCE_MS)[:, None]) - 1
+        return other, last, (beside != NONE) & (last >= 0) & (words.device[last] == other)
 
     def _full(self, words: WordLog, device: Places, t_ms: Places) -> Numbers:
         """f8[k]: the share of the neighbours that are 1."""

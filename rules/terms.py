@@ -102,7 +102,7 @@ class Terms:
         if self._is_limit(left) and not self._is_limit(right):
             left, right, operator = right, left, MIRRORED[operator]
         one, other = self.named(left, columns), self.named(right, columns)
-        flag = any(self.is_flag(name) for name in list(self._own_names(left))[:1])
+        flag = isinstance(left, Name) and self.is_flag(left.name)  # how often a flag changed is a number
         if isinstance(right, Number) or flag:
             unit = one.unit
             other = Named("", "", other.value, unit, self.words(other.value, source_of(left), unit, flag))

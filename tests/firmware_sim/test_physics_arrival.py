@@ -74,7 +74,8 @@ def test_announced_rounds_have_windows_around_them() -> None:
 
 
 def test_a_stuck_bay_keeps_its_state_and_a_flapping_one_floods() -> None:
-    plan = Plan(lamps=0, bays=120, days=40, seed=3, loss=0.05, events=False)
+    counts = {"bay_stuck": 17, "bay_flapping": 17}
+    plan = Plan(lamps=0, bays=120, days=40, seed=3, loss=0.05, events=False, counts=counts)
     run = play(plan)
     for row in run.truth:
         begin_ms = parse_time_ms(row["start"])
