@@ -14,9 +14,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from core.beside import beside, can_be_beside
 from core.inventory import Snapshot
 from rules.absence import TICK_MS
 from rules.edges import Edge, Opening
+from rules.events import Event
 from rules.fleet import NONE, make_fleet, town_of
 from rules.judgement import Judgement
 from rules.latest import NEVER_MS
@@ -26,6 +28,10 @@ from rules.spec import Rule
 from rules.windows import Window
 
 PIECE_MS = 6 * 3_600_000
+HEARD = ("battery_pct",)
+"""All that stage two looks at besides who spoke when and through whom (Rows.heard)."""
+WORTH_A_PROCESS = 200_000
+"""So many readings take longer than a second process takes to begin."""
 T = TypeVar("T")
 
 
@@ -79,12 +85,30 @@ def backtest(
     edges: list[Edge] = list(judgement.refresh(fleet, pieces.begin_ms))
     judgement.repaired(repairs)
     end_ms = pieces.end_ms if until_ms is None else until_ms
-    # Three at work: one puts rows in order, one judges them, one says what follows; none looks at what comes after it.
-    judged = ((at_ms, rows, judgement.judge(rows, at_ms)) for at_ms, rows in _ahead(pieces.each(end_ms)))
-    for piece_end_ms, rows, events in _ahead(judged):
+    for piece_end_ms, rows, events in _judged(judgement, pieces, end_ms):
         edges += judgement.blame_for(events, rows, min(piece_end_ms, end_ms))
         progress(piece_end_ms)
     return _paired(edges, judgement)
+
+
+def _judged(judgement: Judgement, pieces: Pieces, end_ms: int) -> Iterator[tuple[int, Rows, list[Event]]]:
+    """(end of each piece, its rows, what stage one says of them); stage one never looks at what stage two makes of it.
+
+    Where a second process can be had, stage one goes on there, and the rows here are no more than who spoke when.
+    """
+
+    def events() -> Iterator[list[Event]]:
+        return (judgement.judge(rows, at_ms) for at_ms, rows in _ahead(pieces.each(end_ms)))
+
+    if not can_be_beside() or len(pieces.order) < WORTH_A_PROCESS:
+        for at_ms, rows in _ahead(pieces.each(end_ms)):
+            yield at_ms, rows, judgement.judge(rows, at_ms)
+        return
+    said = beside(events)
+    yield from (
+        (at_ms, rows, next(said))
+        for at_ms, rows in pieces.each(end_ms, [name for name in HEARD if name in pieces.names])
+    )
 
 
 def _ahead(each: Iterator[T]) -> Iterator[T]:
@@ -126,13 +150,13 @@ class Pieces:
         """When the last reading was received."""
         return int(self.table.received_ms[self.order].max())
 
-    def each(self, end_ms: int) -> Iterator[tuple[int, Rows]]:
-        """(end of the piece, its rows) up to `end_ms`."""
+    def each(self, end_ms: int, names: Sequence[str] | None = None) -> Iterator[tuple[int, Rows]]:
+        """(end of the piece, its rows) up to `end_ms`; `names` of the values, None = all that are needed."""
         begin, at_ms = 0, self.begin_ms // TICK_MS * TICK_MS
         while at_ms < end_ms:
             at_ms = min(at_ms + PIECE_MS, end_ms)
             end = int(np.searchsorted(self.known_ms, at_ms + (ALLOWANCE_MS if at_ms == end_ms else 0), side="right"))
-            yield at_ms, self._rows(self.order[begin:end], self.device[begin:end])
+            yield at_ms, self._rows(self.order[begin:end], self.device[begin:end], names)
             begin = end
 
     def history(self, devices: NDArray[np.int64], after_ms: NDArray[np.int64], until_ms: NDArray[np.int64]) -> Rows:
@@ -147,7 +171,7 @@ class Pieces:
         chosen = chosen[self.table.t_ms[self.order[begin + chosen]] > after[device[chosen]]]
         return self._rows(self.order[begin + chosen], device[chosen])
 
-    def _rows(self, chosen: NDArray[np.int64], device: NDArray[np.int32]) -> Rows:
+    def _rows(self, chosen: NDArray[np.int64], device: NDArray[np.int32], names: Sequence[str] | None = None) -> Rows:
         table = self.table
         place = in_order(device, table.t_ms[chosen])
         chosen = chosen[place]
@@ -155,7 +179,7 @@ class Pieces:
             device=device[place].astype(np.int64),
             t_ms=table.t_ms[chosen],
             received_ms=table.received_ms[chosen],
-            values=_told({name: table.values[name][chosen] for name in self.names}),
+            values=_told({name: table.values[name][chosen] for name in (self.names if names is None else names)}),
             texts={
                 name: np.where(codes[chosen] >= 0, known[codes[chosen]], NONE).astype(np.int32)
                 for name, (known, codes) in self.texts.items()

@@ -33,12 +33,15 @@ LEARNS_ANEW = "Als repariert gemeldet; was gewöhnlich ist, wird neu gelernt."
 OUT_OF_SERVICE, RULE_GONE = "Das Gerät ist nicht mehr in Betrieb.", "Die Regel gibt es nicht mehr."
 ENDS = {CLOSES: MENDED, REFUTED: REFUTED_LATE, REPAIRED: LEARNS_ANEW}
 HOUR_MS, DAY_S = 3_600_000, 86_400
+NOBODY = np.zeros(0, dtype=np.int64)
 LATELY_INTERVALS = 2.5
 """A device that has said nothing for longer may be well again: nothing new is told of it."""
-OUTLAST_INTERVALS, OUTLAST_DAY_MS, OUTLAST_NIGHTS_MS = 2.5, 26 * HOUR_MS, 60 * HOUR_MS
+OUTLAST_INTERVALS, OUTLAST_DAY_MS, OUTLAST_NIGHTS_MS = 3.0, 30 * HOUR_MS, 66 * HOUR_MS
 """So much longer than what explained it an episode must last: until there were samples again that may say otherwise.
 Rules that take a day or more to close look at one part of the day only; others look at whole nights.
 """
+LOOK_AGAIN = 0.8
+"""What explains it is looked for again when so much of that is left."""
 
 
 @dataclass
@@ -92,13 +95,14 @@ class Blame:
         yield from self.on_lines.settle(now_ms)
         for key in sorted(self.waiting):
             device = key[1]
-            if key in self.well or self._explained(self.rules[key[0]], key, now_ms):
+            rule = self.rules[key[0]]
+            if key in self.well or self._explained_lately(rule, key, now_ms) or self._explained(rule, key, now_ms):
                 continue
             is_known = last_ms[device] + ALLOWANCE_MS <= now_ms  # else what it said may be about to end this
             if last_ms[device] < self.episodes[key].not_before_ms or not is_known:
                 continue
             if now_ms - last_ms[device] <= LATELY_INTERVALS * self.fleet.interval_ms[device]:
-                yield from self._tell(self.rules[key[0]], key, now_ms, int(late_ms[device]))
+                yield from self._tell(rule, key, now_ms, int(late_ms[device]))
 
     def _tell(self, rule: Rule, key: tuple[str, int], now_ms: int, late_ms: int) -> Iterator[Edge]:
         """Tell of an episode, or let it wait."""
@@ -122,14 +126,20 @@ class Blame:
         """Whether something else accounts for an episode; then it must outlast that by some time."""
         if not self._inhibited(rule, key[1]):
             return False
-        if rule.nights > 1:
-            patience_ms = OUTLAST_NIGHTS_MS
-        elif rule.lasts_clear.seconds >= DAY_S:
-            patience_ms = OUTLAST_DAY_MS
-        else:
-            patience_ms = int(OUTLAST_INTERVALS * self.fleet.interval_ms[key[1]])
-        self.episodes[key].not_before_ms = now_ms + patience_ms
+        self.episodes[key].not_before_ms = now_ms + self._patience_ms(rule, key[1])
         return True
+
+    def _explained_lately(self, rule: Rule, key: tuple[str, int], now_ms: int) -> bool:
+        """Whether it was explained so lately that it need not be asked again: most of its patience is left."""
+        left_ms = self.episodes[key].not_before_ms - now_ms
+        return left_ms > 0 and left_ms > LOOK_AGAIN * self._patience_ms(rule, key[1])
+
+    def _patience_ms(self, rule: Rule, device: int) -> int:
+        if rule.nights > 1:
+            return OUTLAST_NIGHTS_MS
+        if rule.lasts_clear.seconds >= DAY_S:
+            return OUTLAST_DAY_MS
+        return int(OUTLAST_INTERVALS * self.fleet.interval_ms.item(device))
 
     def _inhibited(self, rule: Rule, device: int) -> bool:
         return any(True for _ in self.inhibitors(rule, device))
@@ -138,20 +148,25 @@ class Blame:
         """The rules that explain just now what this one sees on a device: there, on its line, at its cabinet; to a
         cabinet, what is wrong with the lamps it feeds.
         """
-        feeder = int(self.topology.feeder[device])
-        is_feeder = self.fleet.devices[device].kind == "cabinet"
-        below = np.flatnonzero(self.topology.feeder == device).tolist() if is_feeder else []
+        feeder, fed = self.topology.feeder.item(device), self.topology.fed.get(device, NOBODY)
         for name in rule.inhibited_by:
+            key = (name, device)
             covered = self.covered.get(name)
-            other = self.rules.get(name)
-            joins = rule.group is not None and rule.group.becomes == name
-            on_line = other is not None and not joins and self.on_lines.is_open(other, device)
-            here = (
-                (name, device) in self.suspected or (name, device) in self.episodes or (name, feeder) in self.episodes
-            )
-            on_line |= other is not None and any(self.on_lines.is_open(other, lamp) for lamp in below)
-            if on_line or here or (covered is not None and bool(covered[[device, *below]].any())):
+            if (
+                key in self.episodes
+                or key in self.suspected
+                or (name, feeder) in self.episodes
+                or (covered is not None and (covered.item(device) or bool(covered[fed].any())))
+                or self._on_line(rule, name, device, fed)
+            ):
                 yield name
+
+    def _on_line(self, rule: Rule, name: str, device: int, fed: NDArray[np.int64]) -> bool:
+        """Whether a rule that this one does not join has a finding on the line of the device, or of one it feeds."""
+        other = self.rules.get(name)
+        if other is None or other.group is None or (rule.group is not None and rule.group.becomes == name):
+            return False
+        return self.on_lines.is_open(other, device) or any(self.on_lines.is_open(other, one) for one in fed.tolist())
 
     # -- ends --------------------------------------------------------------------------------------------------------
 

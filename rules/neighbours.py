@@ -20,27 +20,25 @@ bays the disturbed one is that which answers the other more; for the other, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from math import log
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.kinds import KIND_NUMBER, VALUES
 from rules.fleet import NONE, Fleet
+from rules.nearby import NEIGHBOURS_MAX, neighbours_of
 from rules.rows import ALLOWANCE_MS, Rows
-from rules.topology import circuit_subject, site_subject
 from rules.word_log import WordLog
 
 Numbers = NDArray[np.float64]
 Places = NDArray[np.int64]
 Call = tuple[str, str, float]
 
-NEIGHBOURS_MAX = 16
 LEAST = 3
 """Fewer neighbours prove nothing."""
-BESIDE = 32
-"""The nearest are sought among so many before and behind, along the longer side of the site."""
 ADJACENT = 4
 DAY_MS = 24 * 3_600_000
 LATE_MS = DAY_MS
@@ -56,13 +54,15 @@ P_CHANCE, P_ECHO = 0.03, 0.4
 ANSWER, NO_ANSWER = log(P_ECHO / P_CHANCE), log((1 - P_ECHO) / (1 - P_CHANCE))
 LEAD = 1.5
 """So much more must a bay answer its neighbour than the neighbour answers it, to be called the disturbed one."""
-METRES_PER_DEGREE = 111_320.0
 
 
 class Neighbours:
-    """`beside` i8[n, 16] the neighbours of each device, the nearest first, -1 = no more."""
+    """`devices` i8[m] those of the kinds that are asked, sorted · `beside` i8[m, 16] the neighbours of each, the
+    nearest first, -1 = no more.
+    """
 
-    def __init__(self, calls: Iterable[Call]) -> None:
+    def __init__(self, calls: Collection[Call]) -> None:
+        self.names = {name for _, name, _ in calls}
         keep_ms: dict[tuple[bool, str], int] = {}
         for function, name, span_s in calls:
             key = (function != "neighbours", name)
@@ -73,9 +73,19 @@ class Neighbours:
     def refresh(self, fleet: Fleet) -> None:
         """Take in an inventory."""
         self.fleet = fleet
-        self.beside = neighbours_of(fleet)
+        kinds = [kind for kind, values in VALUES.items() if self.names & values.keys()]
+        self.devices = np.flatnonzero(np.isin(fleet.kind, [KIND_NUMBER[kind] for kind in kinds]) & fleet.live)
+        self.beside = neighbours_of(fleet, self.devices)
         for words in self.logs.values():
-            words.grow(len(fleet), fleet.interval_ms)
+            words.refresh(fleet.interval_ms)
+
+    def _beside(self, device: Places) -> Places:
+        """i8[k, 16]: the neighbours of each; who is not in service has none."""
+        place = np.minimum(np.searchsorted(self.devices, device), max(len(self.devices) - 1, 0))
+        found = np.full((len(device), NEIGHBOURS_MAX), NONE, dtype=np.int64)
+        there = self.devices[place] == device if len(self.devices) else np.zeros(len(device), dtype=np.bool_)
+        found[there] = self.beside[place[there]]
+        return found
 
     def listen(self, rows: Rows) -> None:
         """Take in rows that have become known since the last ones, of whatever devices, late ones too."""
@@ -99,7 +109,7 @@ class Neighbours:
 
     def last_words(self, words: WordLog, device: Places, t_ms: Places) -> tuple[Places, Places, NDArray[np.bool_]]:
         """(i8[k, 16], i8[k, 16], bool[k, 16]): the neighbours, the place of the last word of each, if there is one."""
-        beside = self.beside[device]
+        beside = self._beside(device)
         other = np.where(beside == NONE, 0, beside)
         last = words.known_by(other, (t_ms + ALLOWANCE_MS)[:, None]) - 1
         return other, last, (beside != NONE) & (last >= 0) & (words.device[last] == other)
@@ -122,52 +132,6 @@ class Neighbours:
         for (changes, name), words in self.logs.items():
             prefix = f"{int(changes)}.{name}."
             words.restore({key.removeprefix(prefix): one for key, one in columns.items() if key.startswith(prefix)})
-
-
-def neighbours_of(fleet: Fleet) -> NDArray[np.int64]:
-    """i8[n, 16]: the nearest others in service of each device's kind and place, -1 = no more.
-
-    By position; where one of a place has none, in the order of their ids.
-    """
-    found = np.full((len(fleet), NEIGHBOURS_MAX), NONE, dtype=np.int64)
-    groups: dict[tuple[str, str], list[int]] = {}
-    for number in np.flatnonzero(fleet.live).tolist():
-        device = fleet.devices[number]
-        place = circuit_subject(device) if device.kind == "lamp" else site_subject(device)
-        if place:
-            groups.setdefault((device.kind, place), []).append(number)
-    for members in groups.values():
-        if len(members) > 1:
-            members.sort(key=lambda number: fleet.devices[number].device_id)
-            found[members] = _nearest(np.array(members), _positions(fleet, members))
-    return found
-
-
-def _positions(fleet: Fleet, members: list[int]) -> Numbers:
-    """f8[m, 2] in metres."""
-    places = [(fleet.devices[number].lat, fleet.devices[number].lon) for number in members]
-    if any(lat is None or lon is None for lat, lon in places):
-        return np.stack([np.arange(len(members), dtype=np.float64), np.zeros(len(members))], axis=1)
-    degrees = np.array(places, dtype=np.float64)
-    metres: Numbers = (degrees - degrees[0]) * METRES_PER_DEGREE * np.array([1.0, np.cos(np.deg2rad(degrees[0, 0]))])
-    return metres
-
-
-def _nearest(members: Places, metres: Numbers) -> NDArray[np.int64]:
-    """i8[m, 16]: for each member the nearest others."""
-    side = int(np.ptp(metres, axis=0).argmax())
-    order = np.lexsort((np.arange(len(members)), metres[:, side]))
-    steps = np.concatenate([np.arange(-BESIDE, 0), np.arange(1, BESIDE + 1)])
-    place = np.arange(len(members))[:, None] + steps
-    there = (place >= 0) & (place < len(members))
-    other = order[np.clip(place, 0, len(members) - 1)]
-    away = np.where(there, np.linalg.norm(metres[other] - metres[order][:, None], axis=2), np.inf)
-    # Of two that are equally far the one with the lesser id, so that nothing is left to chance.
-    chosen = np.lexsort((other, np.round(away, 3)), axis=1)[:, :NEIGHBOURS_MAX]
-    row = np.arange(len(members))[:, None]
-    found = np.full((len(members), NEIGHBOURS_MAX), NONE, dtype=np.int64)
-    found[order] = np.where(there[row, chosen], members[other[row, chosen]], NONE)
-    return found
 
 
 def _neighbours(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span_ms: int) -> Numbers:
@@ -246,7 +210,7 @@ def _echoes(self: Neighbours, words: WordLog, device: Places, t_ms: Places, span
     if not len(chosen):
         return found
     device, t_ms = device[chosen], t_ms[chosen]
-    beside = self.beside[device, :ADJACENT]
+    beside = self._beside(device)[:, :ADJACENT]
     other = np.where(beside == NONE, 0, beside).ravel()
     mine = np.repeat(device, ADJACENT)
     until_ms = np.repeat(t_ms, ADJACENT)

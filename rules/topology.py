@@ -73,6 +73,14 @@ class Topology:
     cabinet_of_circuit: NDArray[np.int32]
     feeder: NDArray[np.int32]
 
+    @cached_property
+    def fed(self) -> dict[int, NDArray[np.int64]]:
+        """{number of a cabinet: i8[m] those of the lamps it feeds}."""
+        lamp = np.flatnonzero(self.feeder != NONE)
+        lamp = lamp[np.argsort(self.feeder[lamp], kind="stable")]
+        numbers, begins = np.unique(self.feeder[lamp], return_index=True)
+        return dict(zip(numbers.tolist(), np.split(lamp, begins[1:]), strict=True)) if len(lamp) else {}
+
     @property
     def phase(self) -> Level:
         """`phase:{cabinet}/{circuit}/{L1}`."""

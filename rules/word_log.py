@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.latest import NEVER_MS, grown
+from rules.latest import NEVER_MS
 from rules.rows import Rows
 
 SURE_INTERVALS = 2.5
@@ -25,7 +25,8 @@ class WordLog:
     """w words by device and time. `device`, `known_ms` (from when on it counts), `t_ms` i8[w] · `value` f8[w] ·
     `is_sure` bool[w]: another value than before, and when it changed is known.
 
-    n devices: `newest_ms` i8[n], `newest` f8[n] the last word that counted. `changes` = only what differs from the word
+    `spoke` i8[d] the devices that ever said it, sorted: `newest_ms` i8[d], `newest` f8[d] the last word of each that
+    counted. `changes` = only what differs from the word
     before is kept. What is older than `keep_ms` is dropped, but for each device's last word.
     """
 
@@ -37,36 +38,45 @@ class WordLog:
         self.t_ms = np.zeros(0, dtype=np.int64)
         self.value = np.zeros(0)
         self.is_sure = np.zeros(0, dtype=np.bool_)
+        self.spoke = np.zeros(0, dtype=np.int64)
         self.newest_ms = np.zeros(0, dtype=np.int64)
         self.newest = np.zeros(0)
         self._index()
 
-    def grow(self, devices: int, interval_ms: NDArray[np.int64]) -> None:
-        """Room for so many devices; `interval_ms` i8[n] as they promise."""
-        self.sure_ms = SURE_INTERVALS * interval_ms
-        self.newest_ms = grown(self.newest_ms, devices, NEVER_MS)
-        self.newest = grown(self.newest, devices, np.nan)
+    def refresh(self, interval_ms: NDArray[np.int64]) -> None:
+        """Take in the intervals i8[n] that all devices promise."""
+        self.interval_ms = interval_ms
 
     def forget(self, devices: NDArray[np.int64]) -> None:
         """As if these had never said anything."""
-        self.newest_ms[devices], self.newest[devices] = NEVER_MS, np.nan
+        others = ~np.isin(self.spoke, devices)
+        self.spoke, self.newest_ms, self.newest = self.spoke[others], self.newest_ms[others], self.newest[others]
         self._keep(~np.isin(self.device, devices))
+
+    def _welcome(self, device: Times) -> None:
+        """Room for those of these devices that have said nothing yet."""
+        new = np.setdiff1d(device, self.spoke)
+        at = np.searchsorted(self.spoke, new)
+        self.spoke = np.insert(self.spoke, at, new)
+        self.newest_ms, self.newest = np.insert(self.newest_ms, at, NEVER_MS), np.insert(self.newest, at, np.nan)
 
     def take(self, rows: Rows, column: NDArray[np.float64]) -> None:
         """Take in a column of rows that all have become known since the last ones."""
         row = np.flatnonzero(~np.isnan(column))
+        self._welcome(rows.device[row])
         order = row[np.lexsort((rows.t_ms[row], rows.own_known_ms[row], rows.device[row]))]
         order = order[self._counts(rows.device[order], rows.t_ms[order])]
         if not len(order):
             return
         device, t_ms, value = rows.device[order], rows.t_ms[order], column[order]
         first = np.append(True, device[1:] != device[:-1])
-        before = np.where(first, self.newest[device], np.append(np.nan, value[:-1]))
-        before_ms = np.where(first, self.newest_ms[device], np.append(NEVER_MS, t_ms[:-1]))
+        place = np.searchsorted(self.spoke, device)
+        before = np.where(first, self.newest[place], np.append(np.nan, value[:-1]))
+        before_ms = np.where(first, self.newest_ms[place], np.append(NEVER_MS, t_ms[:-1]))
         is_new = before != value  # NaN differs from everything
-        is_sure = is_new & ~np.isnan(before) & (t_ms - before_ms <= self.sure_ms[device])
+        is_sure = is_new & ~np.isnan(before) & (t_ms - before_ms <= SURE_INTERVALS * self.interval_ms[device])
         last = np.append(first[1:], True)
-        self.newest[device[last]], self.newest_ms[device[last]] = value[last], t_ms[last]
+        self.newest[place[last]], self.newest_ms[place[last]] = value[last], t_ms[last]
         kept = is_new if self.changes else np.ones(len(order), dtype=np.bool_)
         self._insert(device[kept], rows.own_known_ms[order][kept], t_ms[kept], value[kept], is_sure[kept])
 
@@ -76,8 +86,9 @@ class WordLog:
             return np.zeros(0, dtype=np.bool_)
         first = np.append(True, device[1:] != device[:-1])
         step = np.cumsum(first) * (int(t_ms.max()) + 2)
-        highest = np.maximum.accumulate(np.where(first, np.maximum(t_ms, self.newest_ms[device]), t_ms) + step)
-        before = np.where(first, self.newest_ms[device], np.append(NEVER_MS, highest[:-1]) - step)
+        newest_ms = self.newest_ms[np.searchsorted(self.spoke, device)]
+        highest = np.maximum.accumulate(np.where(first, np.maximum(t_ms, newest_ms), t_ms) + step)
+        before = np.where(first, newest_ms, np.append(NEVER_MS, highest[:-1]) - step)
         found: NDArray[np.bool_] = t_ms > before
         return found
 
@@ -140,4 +151,4 @@ class WordLog:
         self._index()
 
 
-COLUMNS = frozenset({"device", "known_ms", "t_ms", "value", "is_sure", "newest_ms", "newest"})
+COLUMNS = frozenset({"device", "known_ms", "t_ms", "value", "is_sure", "spoke", "newest_ms", "newest"})

@@ -12,15 +12,14 @@ from hypothesis import strategies as st
 
 from rules.fleet import make_fleet
 from rules.load import load_text
+from rules.nearby import NEIGHBOURS_MAX, neighbours_of
 from rules.neighbours import (
     ANSWER,
     LEAST,
-    NEIGHBOURS_MAX,
     NO_ANSWER,
     P_CHANCE,
     P_ECHO,
     Neighbours,
-    neighbours_of,
 )
 from rules.rows import ALLOWANCE_MS, Rows, in_order
 from tests.rules.town import MINUTE_MS, T0, Said, Story, bay, lamp, readings, snapshot, story
@@ -228,19 +227,20 @@ def test_the_rules_of_these_tests_do_fire() -> None:
 def test_neighbours_are_the_nearest_of_the_same_site_in_service() -> None:
     row = [bay(number, lat=51.3 + number * 3e-5, lon=12.6) for number in range(30)]
     fleet = make_fleet(snapshot([*row[:9], replace(row[9], stage="maintenance"), *row[10:], bay(99, site="anger")]))
-    beside = neighbours_of(fleet)
-    number = fleet.number
-    assert beside[number[row[10].device_id], :3].tolist() == [
+    live = np.flatnonzero(fleet.live)
+    beside, number = neighbours_of(fleet, live), fleet.number
+    place = {fleet.devices[device].device_id: at for at, device in enumerate(live.tolist())}
+    assert beside[place[row[10].device_id], :3].tolist() == [
         number[one.device_id] for one in (row[11], row[8], row[12])
     ]
-    assert (beside[number["NAU-P00099"]] == -1).all()
-    assert len(set(beside[number[row[0].device_id]].tolist())) == NEIGHBOURS_MAX
+    assert (beside[place["NAU-P00099"]] == -1).all()
+    assert len(set(beside[place[row[0].device_id]].tolist())) == NEIGHBOURS_MAX
 
 
 def test_lamps_are_beside_those_of_their_circuit() -> None:
     lamps = [lamp(number, cabinet="C", circuit=str(number % 2)) for number in range(6)]
     fleet = make_fleet(snapshot(lamps))
-    assert sorted(set(neighbours_of(fleet)[0].tolist()) - {-1}) == [2, 4]
+    assert sorted(set(neighbours_of(fleet, np.flatnonzero(fleet.live))[0].tolist()) - {-1}) == [2, 4]
 
 
 # -- the statistics of echoes ------------------------------------------------------------------------------------------
