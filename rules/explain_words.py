@@ -8,7 +8,7 @@ from core.kinds import VALUES
 from rules.explain_silence import OF_DEVICES
 from rules.explanation import Explanation, Run, Sample, Silence, Term
 from rules.judgement import Judgement
-from rules.plain_words import PlainWords
+from rules.plain_words import PlainWords, many_of
 from rules.sentences import place_of, span_text
 from rules.spec import Rule
 from rules.terms import OPERATORS, STANDSTILL, leaf_of
@@ -36,7 +36,7 @@ def sentence_for(found: Explanation, rule: Rule, judgement: Judgement, place: in
     if found.silence is not None:
         return _of_silence(found, rule, found.silence)
     if (rule.name, place) in judgement.blame.episodes:
-        return _held_back(found)
+        return _held_back(found, rule)
     return _of_samples(found, float(judgement.fleet.interval_ms[place]) / 1000.0)
 
 
@@ -83,10 +83,12 @@ def _fired(found: Explanation, device_id: str) -> Said:
     return "in_line", f"Ausgelöst als Teil von „{line}“ ({told}): {episode.text_de}"
 
 
-def _held_back(found: Explanation) -> Said:
+def _held_back(found: Explanation, rule: Rule) -> Said:
     if found.inhibited_by:
         names = " und ".join(f"„{one.title_de}“" for one in found.inhibited_by)
         return "inhibited", f"Unterdrückt durch {names}: Das erklärt, was hier gemessen wird."
+    if rule.group is not None and not rule.group.alone:
+        return "waiting", f"Hier ist es so; gemeldet wird es erst, wenn {many_of(rule.group)} dasselbe zeigen."
     return "waiting", (
         "Noch nicht gemeldet: Die Bedingung ist erfüllt; gewartet wird auf frische Messwerte oder darauf, "
         "ob die Nachbarn dasselbe zeigen."

@@ -12,7 +12,7 @@ from rules.judgement import ABSENCE_RULES
 from rules.sentences import MANY, quantity, span_text
 from rules.source_text import source_of
 from rules.spans import Span, parse_span
-from rules.spec import Rule
+from rules.spec import Group, Rule
 from rules.terms import FUNCTIONS_DE, Terms, param_words
 
 SIGNS = {"<": "unter", "<=": "höchstens", ">": "über", ">=": "mindestens", "==": "=", "!=": "nicht"}
@@ -48,15 +48,15 @@ class PlainWords:
         """When it fires, in one sentence."""
         rule = self.rule
         if rule.when is not None and rule.name not in ABSENCE_RULES:
-            return f"Löst aus, {self._course(self.condition(rule.when))}."
+            said = f"Löst aus, {self._course(self.condition(rule.when))}."
+            if rule.group is None or rule.group.alone:
+                return said
+            return f"{said} Gemeldet wird es erst, wenn {many_of(rule.group)} das zeigen."
         if rule.name in ABSENCE_RULES:
             return self._absence()
         if rule.together and rule.group is not None:
             parts = joined([f"„{self.titles.get(name, name)}“" for name in rule.together])
-            many = f"mindestens {number(rule.group.least)} Geräte und {number(100 * rule.group.share)} %"
-            return (
-                f"Löst aus, wenn {GATHERED[rule.group.by]} {many} zugleich {parts} zeigen, keines davon nur vereinzelt."
-            )
+            return f"Löst aus, wenn {many_of(rule.group)} zugleich {parts} zeigen, keines davon nur vereinzelt."
         return self._without_condition()
 
     def _course(self, said: str) -> str:
@@ -159,6 +159,11 @@ class PlainWords:
             case (Text(text=text),):
                 return f"Wechsel von {first} in {span_words(parse_span(text))}"
         return FUNCTIONS_DE.get(tree.function, "{0}").format(first)
+
+
+def many_of(group: Group) -> str:
+    """`an einem Strang mindestens 3 Geräte und 60 %`."""
+    return f"{GATHERED[group.by]} mindestens {number(group.least)} Geräte und {number(100 * group.share)} %"
 
 
 def span_words(span: Span) -> str:

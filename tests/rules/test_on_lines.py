@@ -7,6 +7,7 @@ from typing import Any
 from core.device import Device
 from rules.edges import Opening
 from rules.load import built_in, load_text
+from rules.plain_words import PlainWords
 from tests.rules.town import MINUTE_MS, T0, Said, Story, lamp, story
 
 PHASES = ("L1", "L2", "L3")
@@ -133,6 +134,11 @@ def test_a_group_with_a_condition_is_told_on_the_line_and_never_on_one_device() 
     assert [(one.rule, one.subject) for one in openings(together)] == [("cold", "circuit:C1/1")]
     ended = together.hear_at_once(*said(0, 90)).hear_at_once(*said(0, 105)).settle(60)
     assert [(rule, subject) for rule, subject, _ in ended.closed()] == [("cold", "circuit:C1/1")]
+
+
+def test_the_words_of_such_a_rule_say_how_many_it_takes() -> None:
+    plain = PlainWords(load_text(COLD, date(2026, 1, 10)).rules["cold"]).looks_for()
+    assert plain.endswith("Gemeldet wird es erst, wenn an einem Strang mindestens 3 Geräte und 50 % das zeigen.")
 
 
 def test_a_cabinet_whose_lamps_should_burn_and_that_feeds_nothing() -> None:
