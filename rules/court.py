@@ -44,6 +44,7 @@ JUDGES: dict[str, Callable[[Rule], Judge]] = {
 EVERYTHING, SAMPLES, WORDS = "everything", "samples", "words"
 ALWAYS_NEEDED = frozenset({
     "power_w", "dim_pct", "battery_pct", "tilt_deg", "occupied", "power_l1_w", "power_l2_w", "power_l3_w", "uptime_s",
+    "entries", "exits", "occupied_count",
 })  # fmt: skip
 """Values that are looked at beside what rules name."""
 ERRORS_MAX = 5

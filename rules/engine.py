@@ -31,7 +31,7 @@ from rules.rows import Rows, Words, concat_rows, rows_of_readings
 from rules.spec import Rule
 from rules.windows import Window
 
-SNAPSHOT_FORM = 3
+SNAPSHOT_FORM = 4
 
 
 class Engine:

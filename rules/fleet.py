@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 
 import numpy as np
@@ -57,6 +58,21 @@ class Fleet:
         """i8[n]: the number of each device, -1 for one that the inventory does not know."""
         found = map(self.number.get, device_ids, repeat(NONE))
         return np.fromiter(found, dtype=np.int64, count=len(device_ids))
+
+    @cached_property
+    def watched(self) -> NDArray[np.float64]:
+        """f8[n]: the spaces of the car park that a counter alone watches; NaN = it has company, or nobody has said."""
+        found = np.full(len(self), np.nan)
+        alone: dict[tuple[str, str], list[int]] = {}
+        for number in np.flatnonzero(self.of_kind("counter") & self.in_use).tolist():
+            device = self.devices[number]
+            alone.setdefault((device.town, device.site or device.device_id), []).append(number)
+        for numbers in alone.values():
+            if len(numbers) == 1:
+                place = int(self.site[numbers[0]])
+                told = self.sites[place].capacity if place != NONE else None
+                found[numbers[0]] = told or self.attributes["capacity"][numbers[0]]
+        return found
 
     def of_kind(self, kind: str) -> NDArray[np.bool_]:
         """bool[n]: the devices of a kind."""

@@ -72,6 +72,10 @@ class Inputs:
         if memories.starts is not None and self._concerns(memories.starts):
             rows = memories.starts.seats.rows(self.rows)
             self._columns["starts"] = memories.starts.memory.take(rows, self.rows.column("uptime_s"))
+        if memories.miscount is not None and self._concerns(memories.miscount):
+            rows = memories.miscount.seats.rows(self.rows)
+            found = memories.miscount.memory.take(rows, self.fleet.watched[self.rows.device])
+            self._columns |= dict(zip(("miscount", "miscount_sigma"), found, strict=True))
         if self._concerns(memories.nominal) and "power_w" in self.rows.values:
             self._columns["full_w"] = self._full_w(memories.nominal)
         if reference is not None and self._concerns(reference) and "power_w" in self.rows.values:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.kinds import VALUES
 from rules.fleet import Fleet
 from rules.memory import LastKnown, Same, Zero
+from rules.miscount import Miscount
 from rules.neighbours import Neighbours
 from rules.nominal import Nominal
 from rules.reference import Reference
@@ -21,6 +22,8 @@ from rules.stays import Stays
 FROZEN = ("voltage_v", "current_a", "power_w")
 CHANGES_KEPT = 16
 UNRATED = "unrated"
+SEATED = ("lamp", "parking", "counter")
+"""Kinds that have memories of their own."""
 Call = tuple[str, str, float]
 LEARNED = frozenset({"reference_w", "tilt_change_deg"})
 """Names that are compared with what a lamp was like when it was well."""
@@ -37,7 +40,7 @@ class Memories:
         asked: Iterable[Call] = (),
     ) -> None:
         names, asked = set(names), set(asked)
-        self.seats: dict[str | None, Seats] = {kind: Seats(kind) for kind in (None, "lamp", "parking")}
+        self.seats: dict[str | None, Seats] = {kind: Seats(kind) for kind in (None, *SEATED)}
         self.seats[UNRATED] = Seats("lamp", is_unrated)
         self.frozen = {key: self._for("lamp", Same()) for key in {*values, FROZEN}}
         self.tilt = self._for("lamp", Zero()) if "tilt_change_deg" in names else None
@@ -45,6 +48,7 @@ class Memories:
         self.reference = self._for("lamp", Reference()) if names & {"reference_w", "value"} else None
         self.stays = self._for("parking", Stays()) if names & {"usual_stay_s", "stay_s"} else None
         self.starts = self._for("parking", Starts()) if "starts" in names else None
+        self.miscount = self._for("counter", Miscount()) if names & {"miscount", "miscount_sigma"} else None
         self.kept = {
             key: self._for(_only_kind(key[1]), _last_known(*key)) for key in {kept_key(*call) for call in calls}
         }
@@ -70,13 +74,13 @@ class Memories:
         """All memories by name."""
         found: dict[str, Seated[Any]] = {f"same.{'+'.join(key)}": one for key, one in self.frozen.items()}
         found |= {f"kept.{'.'.join(map(str, key))}": one for key, one in self.kept.items()}
-        named = {"tilt": self.tilt, "nominal": self.nominal, "reference": self.reference, "stays": self.stays}
-        found |= {name: one for name, one in named.items() if one is not None}
-        return found if self.starts is None else found | {"starts": self.starts}
+        named: dict[str, Seated[Any] | None] = {"tilt": self.tilt, "nominal": self.nominal}
+        named |= {"reference": self.reference, "stays": self.stays, "starts": self.starts, "miscount": self.miscount}
+        return found | {name: one for name, one in named.items() if one is not None}
 
     def learn_anew(self, devices: NDArray[np.int64]) -> None:
         """These were repaired: what they were like when they were well is void."""
-        for memory in (self.tilt, self.nominal):
+        for memory in (self.tilt, self.nominal, self.miscount):
             if memory is not None:
                 memory.forget(devices)
         if self.reference is not None:
@@ -90,7 +94,7 @@ def is_unrated(fleet: Fleet) -> NDArray[np.bool_]:
 
 def _only_kind(name: str) -> str | None:
     """The kind that alone reports a value, where there are seats for it."""
-    kinds = {kind for kind in ("lamp", "parking") if name in VALUES[kind]}
+    kinds = {kind for kind in SEATED if name in VALUES[kind]}
     return kinds.pop() if len(kinds) == 1 else None
 
 

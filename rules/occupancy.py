@@ -2,7 +2,8 @@
 
 Missing is not zero: a bay that has not spoken for 2.5 of its intervals is unknown, not free, and free + occupied +
 unknown = capacity, always. Unknown is also what nobody should believe: a bay with an open finding of DOUBTING, all bays
-of a site with snow on its sensors, and a bay whose sensor has just started, until its next change or for half an hour.
+of a site with snow on its sensors, and a bay whose sensor has just started, until its next change or for half an hour;
+and a site whose barriers have counted so long that nobody knows any more how far they are off.
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from rules.barriers import Barriers
+from rules.barriers import Barriers, capacity_of
 from rules.batch import Batch
 from rules.fleet import Fleet
 from rules.latest import NEVER_MS, LatestValues, grown
 from rules.records import BAY_STATES, AudienceState, BayState, SiteState
 
 FRESH_INTERVALS = 2.5
-DOUBTING = frozenset({"bay_stuck", "bay_flapping", "bay_neighbour", "bay_reboot", "bay_snow"})
-"""The rules whose findings say that a bay's word is worth nothing."""
+DOUBTING = frozenset({"bay_stuck", "bay_flapping", "bay_neighbour", "bay_reboot", "bay_snow", "counter_drift"})
+"""The rules whose findings say that a bay's or a counter's word is worth nothing."""
+SIGMA_MOST_SHARE = 0.1
+"""A count that is off by more of the capacity is not shown. (Shared knowledge, domain A7.)"""
 STARTING_MS, GHOST_MS = 30 * 60_000, 60_000
 """A sensor that has just started may take an empty bay for an occupied one; what it says in the first minute, when it
 looks for its zero, is no change. (Shared knowledge, domain A7.)"""
@@ -108,9 +111,7 @@ class Occupancy:
         return [
             self._of_bays(fleet, place, np.flatnonzero(bays & (fleet.site == place)), states)
             if (bays & (fleet.site == place)).any()
-            else _of_barriers(
-                fleet, place, np.flatnonzero(counters & (fleet.site == place)), latest, self.barriers, now_ms
-            )
+            else _of_barriers(fleet, place, np.flatnonzero(counters & (fleet.site == place)), latest, self, now_ms)
             for place in range(len(fleet.sites))
         ]
 
@@ -142,18 +143,20 @@ class Occupancy:
 
 
 def _of_barriers(
-    fleet: Fleet, place: int, numbers: NDArray[np.intp], latest: LatestValues, barriers: Barriers, now_ms: int
+    fleet: Fleet, place: int, numbers: NDArray[np.intp], latest: LatestValues, known: Occupancy, now_ms: int
 ) -> SiteState:
     """A site whose barriers count: occupied_count where they say it, otherwise what their balance leaves possible."""
     site = fleet.sites[place]
-    capacity = site.capacity or int(sum(fleet.devices[number].capacity or 0 for number in numbers.tolist()))
+    capacity = capacity_of(fleet, place)
     heard = latest.t_ms[numbers]
     measured_ms = _none_if_never(int(latest.t_ms[numbers].max())) if len(numbers) else None
     limit_ms = FRESH_INTERVALS * fleet.interval_ms[numbers]
     is_fresh = bool(len(numbers)) and bool(((heard != NEVER_MS) & (now_ms - heard <= limit_ms)).all())
     told = _told(numbers, latest)
+    barriers = known.barriers
     bounds = barriers.bounds(fleet, place, capacity) if told is None else (told, told)
-    if bounds is None or not is_fresh:
+    is_off = told is None and barriers.sigma_of(fleet, place) > SIGMA_MOST_SHARE * capacity
+    if bounds is None or not is_fresh or is_off or known.doubted[numbers].any():
         return SiteState(site.town, site.site, capacity, 0, 0, capacity, measured_ms, True)
     at_least, at_most = (min(max(bound, 0), capacity) for bound in bounds)
     return SiteState(

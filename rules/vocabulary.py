@@ -59,7 +59,7 @@ class Attribute:
 
 
 _ALL, _LAMP, _BAY = frozenset(KINDS), frozenset({"lamp"}), frozenset({"parking"})
-_CABINET = frozenset({"cabinet"})
+_CABINET, _COUNTER = frozenset({"cabinet"}), frozenset({"counter"})
 ARGUMENTS_MAX = 8
 
 DERIVED = {
@@ -83,6 +83,8 @@ DERIVED = {
         Derived("lamps_w", "W", "What the lamps it feeds should draw now.", "Soll aller Lampen", _CABINET),
         Derived("lamps_full_w", "W", "What they draw at 100 %.", "volle Leistung aller Lampen", _CABINET),
         Derived("starts", "", "How often the sensor started within 24 hours.", "Neustarts in 24 Stunden", _BAY),
+        Derived("miscount", "", "Cars lately counted beyond full or below empty.", "falsch gezählte Autos", _COUNTER),
+        Derived("miscount_sigma", "", "Such cars that chance explains.", "zufällig falsch gezählt", _COUNTER),
         Derived("hour_h", "h", "Local time of day, 0 to 24.", "Uhrzeit", _ALL),
     )
 }

@@ -70,6 +70,9 @@ PARAM_WORDS = {
     "apart_pct": "Unterschied, der nichts sagt",
     "wrong_pct": "Unterschied im Mittel einer Nacht",
     "right_pct": "wieder gut bei Unterschied",
+    "least_cars": "falsch gezählte Autos, mindestens",
+    "sure_times": "das Wievielfache des Zufalls, ab dem es keiner mehr ist",
+    "calm_times": "das Wievielfache des Zufalls, ab dem es wieder gut ist",
 }
 
 

@@ -135,6 +135,39 @@ def test_a_barrier_that_says_how_many_are_inside_is_believed_while_it_speaks() -
     assert state_of(told, T0 + HOUR_MS).unknown == 50
 
 
+def test_a_count_beyond_full_is_a_full_car_park_and_is_counted_on_from_there() -> None:
+    told = story(BARRIER, sites=[LOT]).hear(passages(0, 0, 0), passages(1, 30, 0), passages(2, 30, 30))
+    told.hear(passages(3, 84, 30))  # four more than there is room for
+    assert (state_of(told, T0 + 3 * MINUTE_MS).occupied, state_of(told, T0 + 3 * MINUTE_MS).free) == (50, 0)
+    told.hear(passages(4, 84, 40))
+    assert (state_of(told, T0 + 4 * MINUTE_MS).occupied, state_of(told, T0 + 4 * MINUTE_MS).free) == (40, 10)
+
+
+def test_totals_that_are_set_to_zero_at_night_and_older_words_change_no_count() -> None:
+    told = story(BARRIER, sites=[LOT]).hear(passages(0, 0, 0), passages(1, 50, 0), passages(2, 50, 48))
+    told.hear(passages(4, 1, 0), passages(3, 0, 0))
+    assert state_of(told, T0 + 4 * MINUTE_MS).occupied == 3
+
+
+def test_who_has_counted_too_long_is_unknown_until_the_count_is_sure_again() -> None:
+    told = story(BARRIER, sites=[LOT]).hear(passages(0, 0, 0))
+    told.hear(*(passages(at, 30 * at, 30 * (at - 1)) for at in range(1, 42)))
+    assert state_of(told, T0 + 41 * MINUTE_MS).occupied == 30
+    told.hear(*(passages(at, 30 * at, 30 * (at - 1)) for at in range(42, 46)))  # 2,670 passages: 5.1 cars
+    found = state_of(told, T0 + 45 * MINUTE_MS)
+    assert (found.unknown, found.is_stale, found.measured_ms) == (50, True, T0 + 45 * MINUTE_MS)
+    told.hear(passages(46, 30 * 45 + 30, 30 * 44))  # full: 60 more than when it was empty
+    assert (state_of(told, T0 + 46 * MINUTE_MS).occupied, state_of(told, T0 + 46 * MINUTE_MS).is_stale) == (50, False)
+
+
+def test_a_counter_that_runs_away_makes_its_site_unknown() -> None:
+    told = story(replace(BARRIER, capacity=50), sites=[LOT])
+    told.hear(*(passages(60 * at, 50 * (at // 2 + at % 2), 40 * (at // 2)) for at in range(60))).settle()
+    assert {rule for rule, _, _ in told.opened()} == {"counter_drift"}
+    told.hear(passages(60 * 60, 1500, 1200))
+    assert state_of(told, T0 + 60 * HOUR_MS).unknown == 50
+
+
 def test_a_retired_sensor_counts_no_more() -> None:
     told = story(replace(bay(1), stage="retired"), bay(2), sites=[MARKT]).hear(say(2, True, 0))
     found = state_of(told, T0 + MINUTE_MS)

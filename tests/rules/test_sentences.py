@@ -20,7 +20,7 @@ PLAUSIBLE = {
     "voltage_v": 198.4, "current_a": 0.154, "power_factor": 0.7312, "battery_pct": 14.0, "usual_stay_s": 18_720.0,
     "stay_s": 277_200.0, "frozen_s": 25_200.0, "misses": 6.0, "interval_s": 900.0, "members": 12.0, "total": 14.0,
     "value": 1.12, "lamp_failure": 0.0, "feed_w": 612.0, "lamps_w": 740.0, "voltage_l1_v": 181.2,
-    "voltage_l2_v": 262.4, "voltage_l3_v": 259.1, "starts": 4.0,
+    "voltage_l2_v": 262.4, "voltage_l3_v": 259.1, "starts": 4.0, "miscount": 37.0, "miscount_sigma": 6.4,
 }  # fmt: skip
 SUBJECTS = {
     "circuit_down": "circuit:K-07/2",
