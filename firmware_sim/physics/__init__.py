@@ -14,5 +14,6 @@ look at it. The story, in reading order:
     radio      what of it arrives, through which gateway, and when
     bays, stays, buttons   the smaller part: parking and SOS; `sensed` is what bay sensors make of the cars, `coupling`,
                `restarts` and `snow` what goes wrong with that
+    counters   barriers that count cars, and loops that miss more of those that leave
     play       all of it; `played` the columns that come out, `files` the same as CSV
 """

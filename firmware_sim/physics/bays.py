@@ -9,7 +9,7 @@ import numpy as np
 from firmware_sim.outlines import TOWNS, Town
 from firmware_sim.physics.controllers import loss_shares
 from firmware_sim.physics.faults import Fault
-from firmware_sim.physics.inventory_rows import SITE_COLUMNS, device_row
+from firmware_sim.physics.inventory_rows import car_park_row, device_row
 from firmware_sim.physics.plan import DAY_MS, HOUR_MS, Doubles, Flags, Floats, Instants, Numbers, Plan
 from firmware_sim.physics.played import Batch
 from firmware_sim.physics.radio import BURST_LOSS, channel, single_arrivals
@@ -69,12 +69,8 @@ def site_rows(bays: Bays) -> list[dict[str, str]]:
     for site, count in enumerate(bays.site_bays.tolist()):
         town, first = bays.town(site), int(np.flatnonzero(bays.site == site)[0])
         label = DEMANDS[int(bays.site_demand[site])].name
-        rows.append(dict.fromkeys(SITE_COLUMNS, "") | {
-            "site": bays.site_id(site), "town": town.town, "name": f"Parkplatz {label} {site + 1}",
-            "lat": f"{bays.lat[first]:.6f}", "lon": f"{bays.lon[first]:.6f}", "type": "OFF_STREET_PARKING_GROUND",
-            "address": f"{town.zip_code} {town.name}", "opening_hours": "24/7", "capacity": str(count),
-            "capacity_disabled": "0", "capacity_charging": "0",
-        })  # fmt: skip
+        place = (float(bays.lat[first]), float(bays.lon[first]))
+        rows.append(car_park_row(town, bays.site_id(site), f"Parkplatz {label} {site + 1}", place, count))
     return rows
 
 

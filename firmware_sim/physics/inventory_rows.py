@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 
 from firmware_sim.inventory import DeviceRow, SiteRow
-from firmware_sim.outlines import TOWNS
+from firmware_sim.outlines import TOWNS, Town
 from firmware_sim.physics.cabinets import cabinet_places
 from firmware_sim.physics.faults import PHASES
 from firmware_sim.physics.nights import PROFILES
@@ -23,6 +23,15 @@ def device_row(cells: Mapping[str, object]) -> dict[str, str]:
     for name, value in cells.items():
         row[name] = f"{value:.6f}" if name in ("lat", "lon") else str(value)
     return row
+
+
+def car_park_row(town: Town, site_id: str, name: str, place: tuple[float, float], capacity: int) -> dict[str, str]:
+    """One line of the sites' file for a car park that is always open."""
+    return dict.fromkeys(SITE_COLUMNS, "") | {
+        "site": site_id, "town": town.town, "name": name, "lat": f"{place[0]:.6f}", "lon": f"{place[1]:.6f}",
+        "type": "OFF_STREET_PARKING_GROUND", "address": f"{town.zip_code} {town.name}", "opening_hours": "24/7",
+        "capacity": str(capacity), "capacity_disabled": "0", "capacity_charging": "0",
+    }  # fmt: skip
 
 
 def lamp_rows(plan: Plan, region: Region) -> list[dict[str, str]]:

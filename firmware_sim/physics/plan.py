@@ -32,6 +32,7 @@ CABINET_FAULTS = ("neutral_break", "rcd_open", "door_open", "off_schedule")
 STREET_FAULTS = ("feed_dead", "unexpected_load")
 """Of cabinets that switch whole streets without controllers; the second of the others as well."""
 BAY_FAULTS = ("bay_stuck", "bay_flapping", "bay_neighbour", "bay_reboot", "bay_snow")
+COUNTER_FAULTS = ("counter_drift",)
 FAULTS = (
     *LAMP_FAULTS,
     *LINE_FAULTS,
@@ -40,6 +41,7 @@ FAULTS = (
     "gateway_down",
     "battery_low",
     *BAY_FAULTS,
+    *COUNTER_FAULTS,
     "sos_test_overdue",
 )
 
@@ -47,6 +49,8 @@ FAULTS = (
 USUAL_LAMPS = 2_000
 USUAL_BAYS = 320
 USUAL_BUTTONS = 60
+PER_BAYS = 8
+"""One car park with a counting barrier for so many bays with sensors."""
 
 
 def usual_counts() -> dict[str, int]:
@@ -87,10 +91,15 @@ class Plan:
         """How many readings a lamp makes in the whole time."""
         return (self.end_ms - self.start_ms) // self.interval_ms
 
+    @property
+    def counters(self) -> int:
+        """How many car parks with a counting barrier there are."""
+        return self.bays // PER_BAYS
+
     def count(self, fault: str) -> int:
         """How many of this fault the region gets; at least one when it was asked for and there are devices for it."""
         wanted = self.counts.get(fault, 0)
-        if fault in BAY_FAULTS:
+        if fault in (*BAY_FAULTS, *COUNTER_FAULTS):
             size, usual = self.bays, USUAL_BAYS
         elif fault == "sos_test_overdue":
             size, usual = self.buttons, USUAL_BUTTONS

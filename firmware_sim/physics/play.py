@@ -13,6 +13,13 @@ from firmware_sim.physics.cabinet_faults import draw_cabinet_faults
 from firmware_sim.physics.cabinets import add_power, cabinet_batch
 from firmware_sim.physics.cells import Cells
 from firmware_sim.physics.controllers import Controllers, build_controllers
+from firmware_sim.physics.counters import (
+    build_counters,
+    counter_batch,
+    counter_rows,
+    counter_site_rows,
+    draw_counter_faults,
+)
 from firmware_sim.physics.events import draw_circuit_events, draw_gateway_troubles, window_rows
 from firmware_sim.physics.faults import Fault, draw_faults
 from firmware_sim.physics.group_control import build_streets, draw_street_faults, street_batch, street_rows
@@ -107,7 +114,7 @@ def play(plan: Plan) -> Played:
 
 @dataclass
 class _SmallerPart:
-    """Bays and buttons: what they add."""
+    """Bays, counters and buttons: what they add."""
 
     inventory: list[dict[str, str]] = field(default_factory=list)
     sites: list[dict[str, str]] = field(default_factory=list)
@@ -125,6 +132,8 @@ def _play_smaller_part(plan: Plan, region: Region, troubles: list[Fault], first_
         drop_unseen(faults, plan)
         part.batches.append(batch)
         part.truth, part.events = truth_rows(faults, bays.ids), truth_rows(events, bays.ids)
+    if plan.counters:
+        _add_counters(part, plan, region, troubles, first_device)
     if plan.buttons:
         rows = button_rows(plan)
         ids = [row["device_id"] for row in rows]
@@ -134,6 +143,16 @@ def _play_smaller_part(plan: Plan, region: Region, troubles: list[Fault], first_
         part.batches.append(batch)
         part.truth += truth_rows(faults, ids)
     return part
+
+
+def _add_counters(part: _SmallerPart, plan: Plan, region: Region, troubles: list[Fault], first_device: int) -> None:
+    counters = build_counters(plan)
+    faults = draw_counter_faults(plan, counters)
+    part.batches.append(counter_batch(plan, region, counters, faults, troubles, first_device + len(part.inventory)))
+    drop_unseen(faults, plan)
+    part.inventory += counter_rows(counters)
+    part.sites += counter_site_rows(counters)
+    part.truth += truth_rows(faults, counters.ids)
 
 
 def _by_start(*groups: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -51,7 +51,7 @@ def judged(judge: Judge, plan: Plan) -> Table:
     played.truth.clear()
     played.events.clear()
     table = score(truth, judge(played.inventory, played), int(played.received_ms[-1]), events)
-    table.device_days = plan.days * (plan.lamps + plan.bays + plan.buttons)
+    table.device_days = plan.days * (plan.lamps + plan.bays + plan.counters + plan.buttons)
     return table
 
 

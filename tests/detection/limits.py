@@ -57,6 +57,9 @@ LIMITS = {
     "bay_neighbour": Limit(18 * DAY_MS, 14 * DAY_MS, "ten cars beside a free bay; commuters come once a working day"),
     "bay_reboot": Limit(DAY_MS, 2 * DAY_MS, "three starts; some sensors have six a day"),
     "bay_snow": Limit(2 * HOUR_MS, DAY_MS, "an hour to fall, and heartbeats of an hour where messages were lost"),
+    "counter_drift": Limit(
+        10 * DAY_MS, 7 * DAY_MS, "3 % of eighty cars a day leave what chance explains only by and by; a day to be sure"
+    ),
     "sos_test_overdue": Limit(12 * HOUR_MS, DAY_MS, "half a day"),
     "sos_press": Limit(0, 0, "at once"),
 }

@@ -188,4 +188,4 @@ def test_a_judge_that_says_nothing_misses_everything() -> None:
     table = campaign.run(lambda inventory, played: [], sizes, (1, 2), 0.1, told.append)
     assert sum(tally.found for tally in table.tallies.values()) == 0
     assert len(told) == 2
-    assert table.device_days == 2 * 10 * 125
+    assert table.device_days == 2 * 10 * (100 + 20 + 20 // 8 + 5)  # a counting barrier for eight bays
