@@ -116,8 +116,8 @@ class Blame:
             subject = self.on_lines.line_of(rule, device)
             if subject and (yield from self.on_lines.join(rule, subject, key, now_ms)):
                 return
-        if rule.group is not None and not rule.group.alone:
-            return
+            if not rule.group.alone:
+                return
         self.waiting.discard(key)
         episode.told = True
         yield self._opening(rule, episode, now_ms)

@@ -179,8 +179,10 @@ class OnLines:
         del self.open[name, subject]
         yield Closing(name, subject, str(line.since_ms), at_ms, FEW_LEFT if still else MENDED)
         for key in still:
-            self.episodes[key].line = ""
-            self.episodes[key].not_before_ms = at_ms
+            episode = self.episodes[key]
+            if episode.told or episode.line not in ("", subject):
+                continue  # it has a finding of its own, or another line's, which goes on
+            episode.line, episode.not_before_ms = "", at_ms
             self.waiting.add(key)
 
     def ids(self, devices: Iterable[int]) -> tuple[str, ...]:

@@ -78,8 +78,7 @@ PARAM_WORDS = {
 
 def param_german(name: str) -> str:
     """What a parameter is called on pages: its own words, without the unit at their end."""
-    known = PARAM_WORDS.get(name)
-    return known or name
+    return PARAM_WORDS.get(name, name)
 
 
 def evidence_name(kind: str, name: str) -> str:

@@ -83,6 +83,21 @@ def test_a_broken_neutral_that_is_mended_ends_and_leaves_nothing() -> None:
     assert [rule for rule, _, _ in told.closed()] == ["neutral_break"]
 
 
+def test_a_lamp_that_was_told_before_the_neutral_broke_is_not_told_again() -> None:
+    lamps = row_of_lamps(12)
+    told = shipped(*lamps)
+    for minute in range(0, 480, 15):
+        broken, weak = 120 <= minute < 180, minute < 360
+        usual = [(199.0 if weak and n == 0 else 230.0) + n / 10 + minute / 100 for n in range(12)]
+        told.hear_at_once(
+            *(volts(one, minute, after_break(n, minute) if broken else usual[n]) for n, one in enumerate(lamps))
+        )
+    told.settle()
+    expected = [("neutral_break", "cabinet:C1"), ("voltage_low", lamps[0].device_id)]
+    assert sorted((one.rule, one.subject) for one in openings(told)) == expected
+    assert sorted((rule, subject) for rule, subject, _ in told.closed()) == expected
+
+
 def test_the_meter_tells_it_alone_and_the_lamps_join_it() -> None:
     lamps = row_of_lamps(12)
     told = shipped(cabinet(), *lamps)
